@@ -1,0 +1,108 @@
+import DequeModule
+import OrderedCollections
+
+/// What we lack, who offered it, whom we asked, and who broke the promise.
+///
+/// Every offer is a promise to give. One holder is asked at a time; when its patience ends the next one is asked,
+/// and when nobody is left the want is given up. Offers, promises and fallbacks are the same for every manner of
+/// spreading that names a message before sending it.
+///
+/// Bounds: ids in all (`countMax`, further offers are ignored and counted), holders per id (`holdersMax`).
+public struct Wantlist: Sendable {
+  private struct Want {
+    let manner: Manner
+    /// Who was asked last; its promise is open.
+    var asked: PeerID?
+    /// Which asking this is; older entries of `promises` mean earlier ones.
+    var attempt = 0
+    /// Others who offered it, in the order of their offers.
+    var others: Deque<PeerID> = []
+  }
+
+  private var wants: [MessageID: Want] = [:]
+  /// Open promises, the earliest first: all promises are given the same time.
+  private var promises = Deque<(until: Instant, id: MessageID, attempt: Int)>()
+  private let patience: Duration
+  private let countMax: Int
+  private let holdersMax: Int
+  private(set) var refused: UInt64 = 0
+
+  init(patience: Duration, countMax: Int, holdersMax: Int) {
+    self.patience = patience
+    self.countMax = countMax
+    self.holdersMax = holdersMax
+  }
+
+  public var count: Int { wants.count }
+
+  /// When the earliest open promise ends.
+  var deadline: Instant? { promises.first?.until }
+
+  /// Takes note of an offer.
+  /// - Returns: whether this holder is to be asked now, because nobody else is being asked.
+  public mutating func note(_ id: MessageID, heldBy peer: PeerID, _ manner: Manner, at now: Instant) -> Bool {
+    if wants[id] != nil {
+      guard wants[id]!.asked != peer, wants[id]!.others.count < holdersMax, !wants[id]!.others.contains(peer)
+      else { return false }
+      wants[id]!.others.append(peer)
+      return false
+    }
+    guard wants.count < countMax else {
+      refused += 1
+      return false
+    }
+    wants[id] = Want(manner: manner, asked: peer)
+    promises.append((now + patience, id, 0))
+    return true
+  }
+
+  /// The message arrived, or will not be wanted any more.
+  mutating func forget(_ id: MessageID) { wants[id] = nil }
+
+  /// What the end of some promises leads to.
+  struct Outcome {
+    /// Broken promises per peer, in the order they were given.
+    var broken = OrderedDictionary<PeerID, Int>()
+    /// Whom to ask now for what.
+    var ask = OrderedDictionary<PeerID, (manner: Manner, ids: [MessageID])>()
+    /// What nobody is left to give.
+    var gaveUp: [(Manner, MessageID)] = []
+  }
+
+  /// Ends the promises that are due.
+  mutating func expire(at now: Instant) -> Outcome {
+    var outcome = Outcome()
+    while let promise = promises.first, promise.until <= now {
+      promises.removeFirst()
+      guard let want = wants[promise.id], want.attempt == promise.attempt, let peer = want.asked else {
+        continue
+      }
+      outcome.broken[peer, default: 0] += 1
+      askNext(promise.id, now, &outcome)
+    }
+    return outcome
+  }
+
+  /// Frees what this peer promised; others are asked instead. Nothing is held against a peer that left.
+  mutating func release(_ peer: PeerID, at now: Instant) -> Outcome {
+    var outcome = Outcome()
+    for promise in promises {
+      guard let want = wants[promise.id], want.attempt == promise.attempt else { continue }
+      wants[promise.id]!.others.removeAll { $0 == peer }
+      if want.asked == peer { askNext(promise.id, now, &outcome) }
+    }
+    return outcome
+  }
+
+  private mutating func askNext(_ id: MessageID, _ now: Instant, _ outcome: inout Outcome) {
+    guard let next = wants[id]!.others.popFirst() else {
+      outcome.gaveUp.append((wants[id]!.manner, id))
+      wants[id] = nil
+      return
+    }
+    wants[id]!.asked = next
+    wants[id]!.attempt += 1
+    promises.append((now + patience, id, wants[id]!.attempt))
+    outcome.ask[next, default: (wants[id]!.manner, [])].ids.append(id)
+  }
+}

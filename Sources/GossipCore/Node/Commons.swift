@@ -1,0 +1,207 @@
+import DequeModule
+import OrderedCollections
+
+/// What the disseminations share, and the only way they act on the world.
+///
+/// Handed along `inout`: time is `now`, dice are `random`, peers are `peers`, and all speech goes through `say`
+/// and `forward`, on the streams of the manner that is being handled.
+public struct Commons: Sendable {
+  /// This node.
+  public let me: PeerID
+  public internal(set) var now: Instant
+  public var random: Random
+  public internal(set) var peers = PeerBook()
+  public internal(set) var store: MessageStore
+  public internal(set) var wants: Wantlist
+  /// What we met within the window.
+  var seen: SeenFilter
+  /// What is being examined.
+  var validation: Validation
+  /// The instant for which the promise alarm is set.
+  private var promiseAlarm: Instant?
+  /// What peers told us they have and do not want from us.
+  public internal(set) var unwanted = Unwanted()
+  public internal(set) var counters = Counters()
+  /// Joined topics in the order of joining.
+  var joined: OrderedDictionary<Topic, TopicPolicy> = [:]
+  /// Whose event is being handled.
+  var manner = Manner.gossipSub
+  var outbox = Outbox()
+  var alarms = Alarms()
+  var surfaced: [Node.Effect] = []
+  var reach = Reach()
+  /// Messages forwarded in this turn so far.
+  var forwarded = 0
+  let limits: Limits
+
+  init(_ configuration: Configuration, as me: PeerID, seed: [UInt8], at birth: Instant) {
+    self.me = me
+    now = birth
+    random = Random(seed: seed)
+    limits = configuration.limits
+    store = MessageStore(
+      windowsKept: configuration.gossipSub.historyLength, countMax: limits.storeCountMax,
+      sizeMax: limits.storeSizeMax)
+    seen = SeenFilter(window: limits.seenFor, slides: limits.seenSlides, countMax: limits.seenMax)
+    validation = Validation(limits)
+    wants = Wantlist(
+      patience: configuration.gossipSub.wantFollowup, countMax: limits.wantsMax,
+      holdersMax: limits.holdersPerWant)
+  }
+
+  // MARK: Reading
+
+  /// The topic's members for the manner being handled, in the order they joined.
+  public func members(of topic: Topic) -> [PeerID] { peers.members(of: topic, by: manner) }
+
+  /// Whether the peer is a member of the topic, for the manner being handled.
+  public func isMember(_ peer: PeerID, of topic: Topic) -> Bool {
+    peers.isMember(peer, of: topic, by: manner)
+  }
+
+  /// What our stream of this manner speaks with the peer; nil if there is none.
+  public func version(with peer: PeerID) -> ProtocolName? { peers.version(of: manner, with: peer) }
+
+  /// Whether this node is on the topic.
+  public func isJoined(_ topic: Topic) -> Bool { joined[topic] != nil }
+
+  /// Whether this message was met: believed, refused, or under examination.
+  public func hasMet(_ id: MessageID) -> Bool { seen.contains(id, at: now) || validation.isOpen(id) }
+
+  // MARK: Wanting
+
+  /// Takes note that a peer offers what we lack.
+  /// - Returns: whether to ask this peer now; false while another holder's promise is open.
+  public mutating func want(_ id: MessageID, heldBy peer: PeerID) -> Bool {
+    guard wants.note(id, heldBy: peer, manner, at: now) else { return false }
+    counters.wantsAsked += 1
+    setPromiseAlarm()
+    return true
+  }
+
+  mutating func setPromiseAlarm() {
+    guard let deadline = wants.deadline, promiseAlarm.map({ $0 > deadline }) ?? true else { return }
+    promiseAlarm = deadline
+    ring(.promise, at: deadline)
+  }
+
+  /// Ends due promises: breakers are observed, the next holders asked.
+  /// - Returns: what nobody is left to give.
+  mutating func endPromises() -> [(Manner, MessageID)] {
+    promiseAlarm = nil
+    let outcome = wants.expire(at: now)
+    for (peer, count) in outcome.broken { observe(.brokenPromise, of: peer, count: count) }
+    return askNext(outcome)
+  }
+
+  /// Asks others for what a departed peer had promised.
+  mutating func releasePromises(of peer: PeerID) -> [(Manner, MessageID)] {
+    askNext(wants.release(peer, at: now))
+  }
+
+  private mutating func askNext(_ outcome: Wantlist.Outcome) -> [(Manner, MessageID)] {
+    for (peer, request) in outcome.ask {
+      counters.wantsAsked += UInt64(request.ids.count)
+      if peers.version(of: request.manner, with: peer) != nil {
+        outbox.say(.want(request.ids), to: peer, request.manner)
+      }
+    }
+    setPromiseAlarm()
+    return outcome.gaveUp
+  }
+
+  // MARK: Speaking
+
+  /// Says a word to a peer, in the frame it gets this turn. A peer without an open stream hears nothing.
+  public mutating func say(_ control: Control, to peer: PeerID) {
+    guard version(with: peer) != nil else { return }
+    outbox.say(control, to: peer, manner)
+  }
+
+  /// Sends a message to a peer that may need it.
+  /// - Returns: whether it was sent: not without an open stream, and not to its own author.
+  @discardableResult
+  public mutating func forward(_ message: Message, to peer: PeerID) -> Bool {
+    guard version(with: peer) != nil, message.author != peer else { return false }
+    outbox.forward(message.wire, to: peer, manner)
+    forwarded += 1
+    reach.extend(message.id, to: peer, surfacing: &surfaced)
+    return true
+  }
+
+  /// Asks to be reminded.
+  public mutating func ring(_ alarm: Alarm, after delay: Duration) { alarms.ring(alarm, at: now + delay) }
+  mutating func ring(_ alarm: Alarm, at instant: Instant) { alarms.ring(alarm, at: instant) }
+
+  /// Hands something to the application or the host.
+  public mutating func surface(_ effect: Node.Effect) { surfaced.append(effect) }
+
+  public mutating func notice(_ notice: Notice) { surfaced.append(.notice(notice)) }
+
+  /// Records what a peer did that counts against it.
+  public mutating func observe(_ observation: Observation, of peer: PeerID, count: Int = 1) {
+    _ = peers.update(peer) { $0.observations[observation, default: 0] += count }
+    if observation == .brokenPromise { counters.brokenPromises += UInt64(count) }
+    notice(.observed(observation, of: peer, count: count))
+  }
+}
+
+/// What peers told us not to send them (IDONTWANT), for a while.
+///
+/// Bounded per peer by what its manner lets in per heartbeat; gone with the peer.
+public struct Unwanted: Sendable {
+  private var perPeer: [PeerID: [MessageID: Instant]] = [:]
+  /// In the order of their ends: all notes last equally long.
+  private var ends = Deque<(until: Instant, peer: PeerID, id: MessageID)>()
+
+  /// Whether the peer has told us that it does not want this message.
+  public func contains(_ id: MessageID, by peer: PeerID) -> Bool { perPeer[peer]?[id] != nil }
+
+  public mutating func note(_ id: MessageID, by peer: PeerID, until: Instant) {
+    perPeer[peer, default: [:]][id] = until
+    ends.append((until, peer, id))
+  }
+
+  /// Forgets what has expired.
+  public mutating func sweep(at now: Instant) {
+    while let first = ends.first, first.until <= now {
+      ends.removeFirst()
+      guard let until = perPeer[first.peer]?[first.id], until <= now else { continue }
+      perPeer[first.peer]?[first.id] = nil
+      if perPeer[first.peer]?.isEmpty == true { perPeer[first.peer] = nil }
+    }
+  }
+
+  mutating func forget(_ peer: PeerID) { perPeer[peer] = nil }
+
+  /// Entries of this peer.
+  public func count(of peer: PeerID) -> Int { perPeer[peer]?.count ?? 0 }
+  /// Peers with entries.
+  public var peers: Int { perPeer.count }
+}
+
+/// Who is known to hold messages of ours: they were sent it, or showed that they have it.
+///
+/// Bound: `countMax` messages, the oldest forgotten first; per message, the peers that were connected meanwhile.
+struct Reach: Sendable {
+  private var holders: [MessageID: (peers: Set<PeerID>, isWatched: Bool)] = [:]
+  private var ages = Deque<MessageID>()
+
+  mutating func begin(_ id: MessageID, countMax: Int) {
+    if ages.count >= countMax, let oldest = ages.popFirst() { holders[oldest] = nil }
+    holders[id] = ([], false)
+    ages.append(id)
+  }
+
+  mutating func extend(_ id: MessageID, to peer: PeerID, surfacing effects: inout [Node.Effect]) {
+    guard holders[id]?.peers.insert(peer).inserted == true, let entry = holders[id], entry.isWatched
+    else { return }
+    effects.append(.reached(id, entry.peers.count))
+  }
+
+  /// Starts or stops telling; starting tells at once. A forgotten message has reached 0.
+  mutating func watch(_ id: MessageID, _ isWatched: Bool, surfacing effects: inout [Node.Effect]) {
+    holders[id]?.isWatched = isWatched
+    if isWatched { effects.append(.reached(id, holders[id]?.peers.count ?? 0)) }
+  }
+}

@@ -1,0 +1,76 @@
+/// All settings of a node, with their defaults and where these come from; checked once, at `Node.init`.
+public struct Configuration: Sendable {
+  public var gossipSub = GossipSubParameters()
+  public var direct = DirectParameters()
+  public var limits = Limits()
+  public var wire = WireLimits()
+  /// Sequence number before our first message. A host takes wall-clock nanoseconds at start, so that numbers
+  /// rise across restarts (as Go does).
+  public var sequenceStart: UInt64 = 0
+
+  public init() {}
+
+  /// - Throws: `ConfigurationError` naming the first setting that cannot work.
+  public func validate() throws(ConfigurationError) {
+    try gossipSub.validate()
+    try direct.validate()
+    try limits.validate()
+  }
+}
+
+/// What a node keeps and allows at most; one page, so that its memory can be added up.
+public struct Limits: Hashable, Sendable {
+  /// Topics one peer may be on, per manner. Nim allows 1,024, Rust 100.
+  public var topicsPerPeer = 1_024
+  /// Topics we may join.
+  public var topicsJoined = 4_096
+  /// Messages whose proof is being checked; beyond, new ones are refused and may come again.
+  public var checksOpen = 8_192
+  /// Messages with the application, over all topics. Go: 8,192.
+  public var judgementsOpen = 8_192
+  /// Messages with the application, per topic. Go: 1,024.
+  public var judgementsOpenPerTopic = 1_024
+  /// Unchecked messages of one peer at which we stop reading from it; we read on at half of it.
+  public var uncheckedPerPeer = 256
+  /// Other versions of a message kept while one of the same id is checked, so that a forged copy cannot
+  /// shadow the true one.
+  public var versionsPerCheck = 4
+  /// Publications that wait for signature or judgement.
+  public var publicationsOpen = 8_192
+  /// Message ids remembered as seen.
+  public var seenMax = 1 << 19
+  /// For how long. Go and Nim: 120 s; Rust: 60 s.
+  public var seenFor: Duration = .seconds(120)
+  /// Whether a duplicate prolongs the memory of its id.
+  public var seenSlides = false
+  /// Messages kept to serve those who want them, and their bytes.
+  public var storeCountMax = 1 << 16
+  public var storeSizeMax = 256 << 20
+  /// Ids we lack and know a holder of.
+  public var wantsMax = 1 << 16
+  /// Holders remembered per id.
+  public var holdersPerWant = 8
+  /// Own messages whose reach is watched.
+  public var reachWatchedMax = 4_096
+
+  public init() {}
+
+  func validate() throws(ConfigurationError) {
+    for (name, value) in [
+      ("topicsPerPeer", topicsPerPeer), ("topicsJoined", topicsJoined), ("checksOpen", checksOpen),
+      ("judgementsOpen", judgementsOpen), ("judgementsOpenPerTopic", judgementsOpenPerTopic),
+      ("versionsPerCheck", versionsPerCheck), ("publicationsOpen", publicationsOpen), ("seenMax", seenMax),
+      ("storeCountMax", storeCountMax), ("storeSizeMax", storeSizeMax), ("wantsMax", wantsMax),
+      ("holdersPerWant", holdersPerWant), ("reachWatchedMax", reachWatchedMax),
+    ] where value < 1 {
+      throw ConfigurationError("limits.\(name)", expected: "at least 1", found: "\(value)")
+    }
+    guard uncheckedPerPeer >= 2 else {
+      throw ConfigurationError(
+        "limits.uncheckedPerPeer", expected: "at least 2", found: "\(uncheckedPerPeer)")
+    }
+    guard seenFor > .zero else {
+      throw ConfigurationError("limits.seenFor", expected: "more than 0", found: "\(seenFor)")
+    }
+  }
+}

@@ -1,0 +1,237 @@
+import OrderedCollections
+
+/// What peers send us: a frame's subscriptions, messages and words, and the way of a message from its first copy to
+/// delivery: shape → known already? → proof → judgement → kept, delivered, told on.
+extension Node {
+  mutating func received(_ frame: Frame, from peer: PeerID) {
+    guard commons.peers.isConnected(peer) else { return }
+    commons.counters.framesReceived += 1
+    commons.counters.messagesReceived += UInt64(frame.messages.count)
+    if !frame.subscriptions.isEmpty { subscriptions(frame.subscriptions, from: peer, frame.manner) }
+    for message in frame.messages { receive(message, from: peer, frame.manner) }
+    if !frame.controls.isEmpty { words(frame.controls, from: peer, frame.manner) }
+  }
+
+  // MARK: Subscriptions and words
+
+  /// Opposite announcements of one topic in one frame cancel, repeats collapse.
+  private mutating func subscriptions(_ announced: [Subscription], from peer: PeerID, _ manner: Manner) {
+    var net = OrderedDictionary<Topic, Bool>()
+    for subscription in announced {
+      switch net[subscription.topic] {
+      case nil: net[subscription.topic] = subscription.joins
+      case subscription.joins: break
+      default: net[subscription.topic] = nil
+      }
+    }
+    for (topic, joins) in net {
+      let change = commons.peers.announce(
+        Subscription(topic, joins: joins), by: peer, manner, topicsMax: configuration.limits.topicsPerPeer)
+      switch change {
+      case .joined:
+        commons.notice(.subscribed(peer, topic))
+        tell(manner, .arrived(peer, on: topic))
+      case .left:
+        commons.notice(.unsubscribed(peer, topic))
+        tell(manner, .departed(peer, from: topic))
+      case .tooMany: return commons.observe(.flooded, of: peer)
+      case .unchanged: break
+      }
+    }
+  }
+
+  /// Wants are answered here, for all manners alike; everything else is for the dissemination.
+  private mutating func words(_ controls: [Control], from peer: PeerID, _ manner: Manner) {
+    var others: [Control] = []
+    for control in controls {
+      if case .want(let ids) = control {
+        serve(ids, to: peer, manner)
+      } else {
+        others.append(control)
+      }
+    }
+    if !others.isEmpty { tell(manner, .heard(others, from: peer)) }
+  }
+
+  private mutating func serve(_ ids: [MessageID], to peer: PeerID, _ manner: Manner) {
+    let times = configuration.gossipSub.retransmissions
+    commons.manner = manner
+    for id in OrderedSet(ids) where !commons.unwanted.contains(id, by: peer) {
+      guard let message = commons.store.serve(id, to: peer, times: times) else { continue }
+      guard commons.forward(message, to: peer) else { continue }
+      commons.counters.wantsServed += 1
+      tell(manner, .served(id, to: peer))
+    }
+  }
+
+  // MARK: A message's way
+
+  private mutating func receive(_ wire: WireMessage, from peer: PeerID, _ manner: Manner) {
+    guard let policy = commons.joined[wire.topic], policy.spread == manner else {
+      commons.counters.strays += 1
+      return
+    }
+    if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
+    if wire.claimedAuthor == me { return reject(nil, [peer], .selfOrigin) }
+    let id = policy.identification.id(of: wire)
+    if let fate = commons.seen.meet(id, at: commons.now) { return duplicate(id, fate, from: peer, manner) }
+    switch commons.validation.add(wire, id: id, from: peer) {
+    case .same, .rival:
+      commons.counters.duplicates += 1
+      commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
+    case .unknown: begin(Message(id: id, wire: wire), from: peer, policy)
+    }
+  }
+
+  /// What is wrong with a message before anybody computes anything.
+  private static func shapeFault(of wire: WireMessage, under policy: TopicPolicy) -> Rejection? {
+    if wire.payload.count > policy.payloadSizeMax { return .tooLarge }
+    switch policy.signing {
+    case .strictSign: return wire.signature == nil ? .missingSignature : nil
+    case .strictNoSign:
+      if wire.signature != nil { return .unexpectedSignature }
+      return wire.hasAuthor || wire.hasSequence || wire.key != nil ? .unexpectedAuthInfo : nil
+    case .laxSign, .laxNoSign: return nil
+    }
+  }
+
+  private mutating func duplicate(
+    _ id: MessageID, _ fate: SeenFilter.Fate, from peer: PeerID, _ manner: Manner
+  ) {
+    commons.counters.duplicates += 1
+    commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
+    if fate == .rejected { commons.observe(.invalidMessage, of: peer) }
+    tell(manner, .echoed(id, by: peer))
+  }
+
+  private mutating func begin(_ message: Message, from peer: PeerID, _ policy: TopicPolicy) {
+    let ticket = takeTicket()
+    guard commons.validation.begin(message, from: peer, ticket) else {
+      commons.counters.throttled += 1
+      return reject(message.id, [peer], .queueFull)
+    }
+    charge(peer)
+    tell(policy.spread, .met(message.id, message.wire, from: peer))
+    if message.wire.signature != nil {
+      commons.surface(.check(ticket, message.wire))
+    } else {
+      proven(ticket)
+    }
+  }
+
+  mutating func checked(_ ticket: Ticket, _ authentic: Bool) {
+    guard let examination = commons.validation.examination(ticket, .proof) else { return }
+    if authentic { return proven(ticket) }
+    reject(examination.message.id, Array(examination.holders), .invalidSignature)
+    if let rival = commons.validation.tryRival(of: examination.message.id) {
+      if rival.message.wire.signature == nil { return proven(ticket) }
+      commons.surface(.check(ticket, rival.message.wire))
+    } else {
+      end(examination.message.id)
+    }
+  }
+
+  /// From here on the message counts as seen, and as kept promise of everybody who offered it.
+  private mutating func proven(_ ticket: Ticket) {
+    guard let examination = commons.validation.examination(ticket, .proof) else { return }
+    let (message, id) = (examination.message, examination.message.id)
+    commons.seen.insert(id, .pending, at: commons.now)
+    commons.wants.forget(id)
+    guard let policy = commons.joined[message.topic] else {  // left meanwhile
+      end(id)
+      return
+    }
+    guard policy.isJudged else { return accept(message) }
+    guard commons.validation.canJudge(message.topic) else {
+      commons.seen.settle(id, .ignored)
+      commons.counters.throttled += 1
+      reject(id, Array(examination.holders), .throttled)
+      end(id)
+      return
+    }
+    commons.validation.beginJudgement(id)
+    commons.surface(.judge(ticket, message, from: examination.charged))
+  }
+
+  mutating func judged(_ ticket: Ticket, _ verdict: Verdict) {
+    if drafts[ticket] != nil { return judgedOwn(ticket, verdict) }
+    guard let examination = commons.validation.examination(ticket, .judgement) else { return }
+    let (message, id) = (examination.message, examination.message.id)
+    switch verdict {
+    case .accept: return accept(message)
+    case .reject:
+      commons.seen.settle(id, .rejected)
+      reject(id, Array(examination.holders), .failed)
+    case .ignore:
+      commons.seen.settle(id, .ignored)
+      commons.counters.ignored += 1
+      for peer in examination.holders.prefix(1) { commons.notice(.rejected(id, from: peer, .ignored)) }
+    }
+    end(id)
+  }
+
+  private mutating func accept(_ message: Message) {
+    guard let examination = end(message.id), let policy = commons.joined[message.topic] else { return }
+    commons.seen.settle(message.id, .accepted)
+    commons.counters.delivered += 1
+    if policy.spread.keepsMessages { commons.store.put(message) }
+    let holders = Array(examination.holders)
+    commons.surface(.deliver(message, from: holders[0]))
+    tell(policy.spread, .accepted(message, holders: holders, .everyone))
+  }
+
+  /// Counts and tells why a message was not believed. What is the senders' fault is held against them.
+  private mutating func reject(_ id: MessageID?, _ senders: [PeerID], _ reason: Rejection) {
+    let observation: Observation? =
+      switch reason {
+      case .missingSignature, .unexpectedSignature, .unexpectedAuthInfo, .invalidSignature, .failed,
+        .tooLarge:
+        .invalidMessage
+      case .selfOrigin: .selfOrigin
+      case .queueFull, .throttled, .ignored: nil
+      }
+    if observation != nil { commons.counters.rejected += 1 }
+    for peer in senders {
+      commons.notice(.rejected(id, from: peer, reason))
+      if let observation { commons.observe(observation, of: peer) }
+    }
+  }
+
+  // MARK: Unchecked messages
+
+  /// A peer with too many unchecked messages is not read from until half of them are settled.
+  private mutating func charge(_ peer: PeerID) {
+    let limit = configuration.limits.uncheckedPerPeer
+    let mustPause = commons.peers.update(peer) { entry in
+      entry.unchecked += 1
+      guard entry.unchecked >= limit, !entry.isPaused else { return false }
+      entry.isPaused = true
+      return true
+    }
+    guard mustPause == true else { return }
+    commons.surface(.pause(peer))
+    commons.notice(.paused(peer))
+  }
+
+  @discardableResult
+  private mutating func end(_ id: MessageID) -> Validation.Examination? {
+    guard let examination = commons.validation.end(id) else { return nil }
+    let limit = configuration.limits.uncheckedPerPeer
+    let mayResume = commons.peers.update(examination.charged) { entry in
+      entry.unchecked = max(0, entry.unchecked - 1)  // the peer may have come back since it was charged
+      guard entry.isPaused, entry.unchecked <= limit / 2 else { return false }
+      entry.isPaused = false
+      return true
+    }
+    if mayResume == true {
+      commons.surface(.resume(examination.charged))
+      commons.notice(.resumed(examination.charged))
+    }
+    return examination
+  }
+}
+
+extension Manner {
+  /// Whether accepted messages are kept for those who want them. Direct messages are for their audience only.
+  var keepsMessages: Bool { self == .gossipSub }
+}

@@ -1,0 +1,122 @@
+/// Everything that can happen to a node.
+///
+/// Inputs are plain values: they can be logged, compared, replayed, and edited by an adversary.
+extension Node {
+  public enum Input: Sendable {
+    /// A link to this peer is up: authenticated, and the first of its connections.
+    case connected(PeerID, Link)
+    /// The last connection to this peer is gone.
+    case disconnected(PeerID, Severance)
+    /// Our outbound stream of this manner is open and speaks this version.
+    case opened(PeerID, Manner, ProtocolName)
+    /// Our outbound stream of this manner ended while the link is still up.
+    case closed(PeerID, Manner)
+    /// A frame arrived.
+    case received(Frame, from: PeerID)
+    /// Bytes arrived that are not a frame; their stream was reset.
+    case garbled(WireError, from: PeerID)
+    /// Its outbound queue was full: so many items of this lane were dropped.
+    case shed(PeerID, Lane, count: Int)
+    /// The application publishes.
+    case publish(Draft)
+    /// The application joins a topic, or changes its policy.
+    case subscribe(Topic, TopicPolicy)
+    case unsubscribe(Topic)
+    /// The application asks peers for replies.
+    case ask(Inquiry)
+    /// The application no longer waits for this inquiry.
+    case withdraw(inquiry: UInt64)
+    /// The application's answer to a peer's request: ← `Effect.ask`.
+    case answer(Ticket, Answer)
+    /// ← `Effect.check`
+    case checked(Ticket, authentic: Bool)
+    /// ← `Effect.judge`
+    case judged(Ticket, Verdict)
+    /// ← `Effect.sign`; `key` is the public key if the author's id does not embed it.
+    case signed(Ticket, signature: [UInt8], key: [UInt8]?)
+    /// From now on (or no longer) tell how far this message of ours is known to have come.
+    case watchReach(MessageID, Bool)
+    /// The instant of `deadline` has come.
+    case wake
+  }
+}
+
+/// An open question to the outside; its answer comes back as an input.
+public struct Ticket: Hashable, Sendable {
+  public let number: UInt64
+  public init(number: UInt64) { self.number = number }
+}
+
+/// One authenticated connection, as far as the node needs to know it.
+public struct Link: Hashable, Sendable {
+  /// Whether we dialed it.
+  public let isOutbound: Bool
+  /// Where the peer is, for people.
+  public let address: String
+
+  public init(isOutbound: Bool, address: String) {
+    self.isOutbound = isOutbound
+    self.address = address
+  }
+}
+
+/// Why a link ended, in words for people.
+public struct Severance: Hashable, Sendable, CustomStringConvertible {
+  public let reason: String
+  public init(_ reason: String) { self.reason = reason }
+  public var description: String { reason }
+}
+
+/// What the application thinks of a message.
+public enum Verdict: Hashable, Sendable {
+  /// Valid: deliver it and pass it on.
+  case accept
+  /// Invalid: drop it, and hold it against everybody who sent it.
+  case reject
+  /// Neither: drop it, blame nobody.
+  case ignore
+}
+
+/// A message to be published.
+public struct Draft: Sendable {
+  /// Chosen by the caller; comes back in `Effect.published`.
+  public var token: UInt64
+  public var topic: Topic
+  public var payload: Payload
+  public var audience: Audience
+  /// Used when the topic is not joined here; a joined topic's own policy comes first.
+  public var policy: TopicPolicy
+
+  public init(
+    token: UInt64, topic: Topic, payload: Payload, audience: Audience = .everyone,
+    policy: TopicPolicy = TopicPolicy()
+  ) {
+    (self.token, self.topic, self.payload, self.audience, self.policy) = (
+      token, topic, payload, audience, policy
+    )
+  }
+}
+
+/// For whom a message is meant.
+public enum Audience: Hashable, Sendable {
+  case everyone
+  case one(PeerID)
+  /// Two or more different peers.
+  case many([PeerID])
+}
+
+/// A request to several peers, whose replies are gathered.
+public struct Inquiry: Sendable {
+  /// Chosen by the caller; comes back in `Effect.answered`.
+  public var token: UInt64
+  public var topic: Topic
+  public var payload: Payload
+  public var audience: Audience
+  /// How long to wait for replies.
+  public var patience: Duration
+
+  public init(token: UInt64, topic: Topic, payload: Payload, audience: Audience, patience: Duration) {
+    (self.token, self.topic, self.payload, self.audience, self.patience) =
+      (token, topic, payload, audience, patience)
+  }
+}

@@ -1,0 +1,217 @@
+import OrderedCollections
+
+/// A participant, without a body. Feed it what happened; perform what it asks.
+///
+/// One call of `handle` is one *turn*: the input is taken in completely and every consequence is in `effects` when
+/// the call returns. Nothing is pending inside except alarms, and `deadline` tells the earliest. Two nodes with the
+/// same configuration, seed and inputs live the same life.
+///
+/// This file has the turn itself, peers and topics; messages that come in are in `Inbound.swift`, our own in
+/// `Publishing.swift`.
+public struct Node: Sendable {
+  let configuration: Configuration
+  var commons: Commons
+  var disseminations: [any Dissemination]
+  var drafts: [Ticket: Publishing] = [:]
+  var nextTicket: UInt64 = 1
+  var nextSequence: UInt64
+
+  /// - Parameters:
+  ///   - me: the node's own id; its key stays outside.
+  ///   - seed: seeds the node's dice; 32 unpredictable bytes in production.
+  ///   - birth: the present instant.
+  /// - Throws: `ConfigurationError` for the first setting that cannot work.
+  public init(_ configuration: Configuration, as me: PeerID, seed: [UInt8], at birth: Instant)
+    throws(ConfigurationError)
+  {
+    try configuration.validate()
+    self.configuration = configuration
+    commons = Commons(configuration, as: me, seed: seed, at: birth)
+    nextSequence = configuration.sequenceStart
+    disseminations = Manner.allCases.map { manner in
+      switch manner {
+      case .gossipSub: GossipSub(configuration.gossipSub)
+      case .direct: Direct(configuration.direct)
+      }
+    }
+    for manner in Manner.allCases { tell(manner, .began) }
+  }
+
+  /// This node's id.
+  public var me: PeerID { commons.me }
+
+  /// When to call again with `.wake`, if nothing else happens first.
+  public var deadline: Instant? { commons.alarms.deadline }
+
+  /// One turn.
+  ///
+  /// - Parameters:
+  ///   - now: must not run backwards; an earlier instant than before counts as the same one.
+  ///   - effects: the turn's consequences are appended, in order.
+  public mutating func handle(_ input: Input, at now: Instant, into effects: inout [Effect]) {
+    commons.now = max(now, commons.now)
+    commons.forwarded = 0
+    take(input)
+    ringDueAlarms()
+    commons.outbox.flush(into: &commons.surfaced, &commons.counters)
+    effects.append(contentsOf: commons.surfaced)
+    commons.surfaced.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func take(_ input: Input) {
+    switch input {
+    case .connected(let peer, let link): connected(peer, link)
+    case .disconnected(let peer, let severance): disconnected(peer, severance)
+    case .opened(let peer, let manner, let version): opened(peer, manner, version)
+    case .closed(let peer, let manner): closed(peer, manner)
+    case .received(let frame, let peer): received(frame, from: peer)
+    case .garbled(_, let peer):
+      commons.counters.garbled += 1
+      commons.observe(.garbled, of: peer)
+    case .shed(let peer, let lane, let count):
+      commons.counters.shed += UInt64(count)
+      commons.notice(.shed(peer, lane, count: count))
+      commons.observe(.stalled, of: peer)
+    case .publish(let draft): publish(draft)
+    case .subscribe(let topic, let policy): subscribe(topic, policy)
+    case .unsubscribe(let topic): unsubscribe(topic)
+    case .ask(let inquiry): tell(.direct, .told(.ask(inquiry)))
+    case .withdraw(let token): tell(.direct, .told(.withdraw(inquiry: token)))
+    case .answer(let ticket, let answer): tell(.direct, .told(.answer(ticket, answer)))
+    case .checked(let ticket, let authentic): checked(ticket, authentic)
+    case .judged(let ticket, let verdict): judged(ticket, verdict)
+    case .signed(let ticket, let signature, let key): signed(ticket, signature, key)
+    case .watchReach(let id, let isWatched):
+      commons.reach.watch(id, isWatched, surfacing: &commons.surfaced)
+    case .wake: break
+    }
+  }
+
+  private mutating func ringDueAlarms() {
+    while let (alarm, due) = commons.alarms.due(at: commons.now) {
+      switch alarm {
+      case .heartbeat:
+        commons.seen.sweep(commons.now)
+        tell(.gossipSub, .rang(alarm, due: due))
+      case .inquiry, .request: tell(.direct, .rang(alarm, due: due))
+      case .promise: for (manner, id) in commons.endPromises() { tell(manner, .gaveUp(id)) }
+      }
+    }
+  }
+
+  /// Lets one dissemination react.
+  mutating func tell(_ manner: Manner, _ event: DisseminationEvent) {
+    commons.manner = manner
+    disseminations[manner.index].handle(event, &commons)
+  }
+
+  mutating func takeTicket() -> Ticket {
+    defer { nextTicket += 1 }
+    return Ticket(number: nextTicket)
+  }
+
+  // MARK: Peers
+
+  private mutating func connected(_ peer: PeerID, _ link: Link) {
+    guard !commons.peers.isConnected(peer), peer != me else { return }
+    commons.peers.connect(peer, link)
+    commons.notice(.connected(peer, link))
+  }
+
+  private mutating func disconnected(_ peer: PeerID, _ severance: Severance) {
+    guard commons.peers.isConnected(peer) else { return }
+    for manner in Manner.allCases { closed(peer, manner) }
+    _ = commons.peers.disconnect(peer)
+    commons.unwanted.forget(peer)
+    for (manner, id) in commons.releasePromises(of: peer) { tell(manner, .gaveUp(id)) }
+    commons.notice(.disconnected(peer, severance))
+  }
+
+  /// Our stream is open: greet with everything we are on, then meet the peer on its topics.
+  private mutating func opened(_ peer: PeerID, _ manner: Manner, _ version: ProtocolName) {
+    guard commons.peers.isConnected(peer) else { return }
+    let isNew = commons.peers.version(of: manner, with: peer) == nil
+    let topics = commons.peers.open(manner, version, with: peer)
+    guard isNew else { return }
+    commons.notice(.opened(peer, version))
+    for (topic, policy) in commons.joined where policy.spread == manner {
+      commons.outbox.announce(Subscription(topic, joins: true), to: peer, manner)
+    }
+    for topic in topics { tell(manner, .arrived(peer, on: topic)) }
+  }
+
+  private mutating func closed(_ peer: PeerID, _ manner: Manner) {
+    guard commons.peers.version(of: manner, with: peer) != nil else { return }
+    for topic in commons.peers.close(manner, with: peer) { tell(manner, .departed(peer, from: topic)) }
+    tell(manner, .vanished(peer))
+  }
+
+  // MARK: Topics
+
+  private mutating func subscribe(_ topic: Topic, _ policy: TopicPolicy) {
+    if let current = commons.joined[topic] {
+      commons.joined[topic] = policy
+      guard current.spread != policy.spread else { return }
+      leave(topic, current.spread)
+    }
+    guard commons.joined[topic] != nil || commons.joined.count < configuration.limits.topicsJoined else {
+      return
+    }
+    commons.joined[topic] = policy
+    announce(Subscription(topic, joins: true), policy.spread)
+    tell(policy.spread, .joined(topic))
+  }
+
+  private mutating func unsubscribe(_ topic: Topic) {
+    guard let policy = commons.joined.removeValue(forKey: topic) else { return }
+    leave(topic, policy.spread)
+  }
+
+  private mutating func leave(_ topic: Topic, _ manner: Manner) {
+    announce(Subscription(topic, joins: false), manner)
+    tell(manner, .left(topic))
+  }
+
+  private mutating func announce(_ subscription: Subscription, _ manner: Manner) {
+    for peer in commons.peers.speakers(of: manner) { commons.outbox.announce(subscription, to: peer, manner) }
+  }
+
+  // MARK: Snapshot
+
+  /// A reading of the node.
+  public var snapshot: Snapshot {
+    let peers = commons.peers.connected.compactMap { id -> Snapshot.Peer? in
+      guard let entry = commons.peers.entry(id) else { return nil }
+      return Snapshot.Peer(
+        id: id, link: entry.link, speaks: entry.speaks.compactMap { $0 },
+        topics: Array(OrderedSet(entry.announced.flatMap { $0 })),
+        observations: entry.observations.map { ($0.key, $0.value) }, isPaused: entry.isPaused)
+    }
+    let topics = commons.joined.map { topic, policy in
+      Snapshot.Joined(
+        topic: topic, spread: policy.spread, members: commons.peers.members(of: topic, by: policy.spread),
+        partners: disseminations[policy.spread.index].partners(on: topic))
+    }
+    return Snapshot(me: me, peers: peers, topics: topics, counters: counters, sizes: sizes)
+  }
+
+  /// Running totals since birth.
+  public var counters: Counters {
+    var counters = commons.counters
+    counters.evicted = commons.seen.evicted + commons.store.evicted + commons.wants.refused
+    return counters
+  }
+
+  private var sizes: Sizes {
+    var sizes = Sizes()
+    sizes.seen = commons.seen.count
+    sizes.stored = commons.store.count
+    sizes.storedBytes = commons.store.bytes
+    sizes.wants = commons.wants.count
+    sizes.checks = commons.validation.count
+    sizes.alarms = commons.alarms.count
+    sizes.peers = commons.peers.count
+    sizes.perPeer = disseminations.reduce(commons.unwanted.peers) { $0 + $1.perPeerEntries }
+    return sizes
+  }
+}

@@ -1,0 +1,56 @@
+/// What a node tells about itself, for logs, metrics and tests. Nothing depends on anybody listening.
+public enum Notice: Hashable, Sendable {
+  case connected(PeerID, Link)
+  case disconnected(PeerID, Severance)
+  case opened(PeerID, ProtocolName)
+  case subscribed(PeerID, Topic)
+  case unsubscribed(PeerID, Topic)
+  case grafted(PeerID, Topic)
+  case pruned(PeerID, Topic, by: MeshParty)
+  /// A message was not believed.
+  case rejected(MessageID?, from: PeerID, Rejection)
+  /// A peer did something that counts against it.
+  case observed(Observation, of: PeerID, count: Int)
+  /// Its outbound queue was full.
+  case shed(PeerID, Lane, count: Int)
+  case paused(PeerID)
+  case resumed(PeerID)
+  /// A heartbeat came later than a tenth of its interval.
+  case lateHeartbeat(by: Duration)
+}
+
+/// Which side ended a mesh partnership.
+public enum MeshParty: Hashable, Sendable { case us, peer }
+
+/// What we saw of a peer that counts against it.
+public enum Observation: String, CaseIterable, Hashable, Sendable {
+  /// It offered a message and did not give it in time.
+  case brokenPromise
+  /// It sent a message that is not what its author signed, or that the application rejected.
+  case invalidMessage
+  /// It grafted us while its backoff ran.
+  case earlyGraft
+  /// It sent bytes that are not a frame.
+  case garbled
+  /// It claimed that we wrote a message.
+  case selfOrigin
+  /// It went beyond a limit: subscriptions, offers, requests.
+  case flooded
+  /// It does not read: its outbound queue was full.
+  case stalled
+}
+
+/// Why a message was not believed (the names of go-libp2p-pubsub's trace).
+public enum Rejection: String, Hashable, Sendable {
+  case missingSignature = "missing signature"
+  case unexpectedSignature = "unexpected signature"
+  case unexpectedAuthInfo = "unexpected auth info"
+  case invalidSignature = "invalid signature"
+  case queueFull = "validation queue full"
+  case throttled = "validation throttled"
+  case failed = "validation failed"
+  case ignored = "validation ignored"
+  case selfOrigin = "self originated message"
+  /// Larger than its topic allows.
+  case tooLarge = "message too large"
+}

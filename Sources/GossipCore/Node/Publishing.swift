@@ -1,0 +1,96 @@
+import OrderedCollections
+
+/// Our own messages: draft → sequence number → signature → judgement → kept and told on.
+extension Node {
+  /// A draft that waits for the outside.
+  struct Publishing: Sendable {
+    let draft: Draft
+    let policy: TopicPolicy
+    var wire: WireMessage
+  }
+
+  mutating func publish(_ draft: Draft) {
+    let policy = commons.joined[draft.topic] ?? draft.policy
+    if let failure = fault(of: draft, under: policy) { return failed(draft, failure) }
+    let isAnonymous = policy.signing.isAnonymous
+    nextSequence &+= 1
+    let wire = WireMessage(
+      topic: draft.topic, payload: draft.payload, author: isAnonymous ? nil : me,
+      sequence: isAnonymous ? nil : nextSequence)
+    let publishing = Publishing(draft: draft, policy: policy, wire: wire)
+    guard policy.signing.attaches else { return judgeOwn(publishing) }
+    let ticket = takeTicket()
+    drafts[ticket] = publishing
+    commons.surface(.sign(ticket, wire.signedBytes))
+  }
+
+  /// What is wrong with a draft before it is signed. Room is left for signature, key and the frame around it.
+  private func fault(of draft: Draft, under policy: TopicPolicy) -> PublishFailure? {
+    let overhead = 1_024
+    let limit = min(policy.payloadSizeMax, configuration.wire.frameSizeMax - overhead)
+    if draft.payload.count > limit { return .tooLarge(bytes: draft.payload.count, limit: limit) }
+    let name = draft.topic.name.utf8.count
+    if name == 0 || name > configuration.wire.topicSizeMax {
+      return .topic("a topic's name has 1 to \(configuration.wire.topicSizeMax) bytes, found \(name)")
+    }
+    if drafts.count >= configuration.limits.publicationsOpen { return .overloaded(limit: drafts.count) }
+    do { try policy.validate() } catch { return .topic("\(error)") }
+    switch policy.spread {
+    case .gossipSub:
+      return draft.audience == .everyone
+        ? nil
+        : .audience("GossipSub reaches everyone on the topic; spread the topic by direct to choose whom")
+    case .direct:
+      let recipients = Direct.recipients(of: draft.audience, on: draft.topic, configuration.direct, commons)
+      if case .failure(let refusal) = recipients { return .audience(refusal.reason) }
+      return nil
+    }
+  }
+
+  private mutating func failed(_ draft: Draft, _ failure: PublishFailure) {
+    commons.surface(.published(token: draft.token, .failure(failure)))
+  }
+
+  mutating func signed(_ ticket: Ticket, _ signature: [UInt8], _ key: [UInt8]?) {
+    guard var publishing = drafts.removeValue(forKey: ticket) else { return }
+    publishing.wire = publishing.wire.signed(signature, key: key)
+    judgeOwn(publishing)
+  }
+
+  /// The topic's judge sees our messages too, so that we do not send what others would refuse.
+  private mutating func judgeOwn(_ publishing: Publishing) {
+    let id = publishing.policy.identification.id(of: publishing.wire)
+    guard !commons.hasMet(id) else { return failed(publishing.draft, .duplicate(id)) }
+    guard publishing.policy.isJudged else { return spread(publishing, id) }
+    let ticket = takeTicket()
+    drafts[ticket] = publishing
+    commons.surface(.judge(ticket, Message(id: id, wire: publishing.wire), from: me))
+  }
+
+  mutating func judgedOwn(_ ticket: Ticket, _ verdict: Verdict) {
+    guard let publishing = drafts.removeValue(forKey: ticket) else { return }
+    let id = publishing.policy.identification.id(of: publishing.wire)
+    guard !commons.hasMet(id) else { return failed(publishing.draft, .duplicate(id)) }
+    guard verdict == .accept else {
+      commons.seen.insert(id, verdict == .reject ? .rejected : .ignored, at: commons.now)
+      return failed(publishing.draft, .judged(verdict))
+    }
+    spread(publishing, id)
+  }
+
+  private mutating func spread(_ publishing: Publishing, _ id: MessageID) {
+    let manner = publishing.policy.spread
+    let message = Message(id: id, wire: publishing.wire)
+    commons.seen.insert(id, .accepted, at: commons.now)
+    commons.wants.forget(id)
+    if manner.keepsMessages { commons.store.put(message) }
+    commons.reach.begin(id, countMax: configuration.limits.reachWatchedMax)
+    commons.counters.published += 1
+    let before = commons.forwarded
+    tell(manner, .accepted(message, holders: [], publishing.draft.audience))
+    let publication = Publication(
+      id: id, sentTo: commons.forwarded - before,
+      subscribers: commons.peers.members(of: message.topic, by: manner).count)
+    commons.surface(.published(token: publishing.draft.token, .success(publication)))
+  }
+}

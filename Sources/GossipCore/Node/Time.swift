@@ -1,0 +1,51 @@
+/// Time as the core knows it: nanoseconds on a monotonic clock that somebody else reads.
+///
+/// The host feeds a monotonic clock, the simulator a virtual one. Wall-clock steps cannot disturb a timer,
+/// and all sums saturate, so a peer that names an absurd duration cannot overflow one.
+
+/// A point on the monotonic clock of whoever drives the node.
+public struct Instant: Hashable, Comparable, Sendable {
+  /// Nanoseconds since that clock's own zero.
+  public let nanoseconds: Int64
+
+  public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+  public static let zero = Instant(nanoseconds: 0)
+  public static let distantFuture = Instant(nanoseconds: .max)
+
+  public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
+
+  public static func + (instant: Instant, duration: Duration) -> Instant {
+    let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.nanoseconds)
+    return Instant(nanoseconds: overflow ? (duration < .zero ? .min : .max) : sum)
+  }
+
+  public static func - (instant: Instant, duration: Duration) -> Instant {
+    let (sum, overflow) = instant.nanoseconds.subtractingReportingOverflow(duration.nanoseconds)
+    return Instant(nanoseconds: overflow ? (duration < .zero ? .max : .min) : sum)
+  }
+
+  public static func - (later: Instant, earlier: Instant) -> Duration {
+    let (difference, overflow) = later.nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
+    return .nanoseconds(overflow ? (later > earlier ? Int64.max : .min) : difference)
+  }
+}
+
+extension Duration {
+  /// The duration in whole nanoseconds, saturating at ± 292 years.
+  public var nanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    guard !overflow else { return seconds < 0 ? .min : .max }
+    let (sum, overflowed) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return overflowed ? (seconds < 0 ? .min : .max) : sum
+  }
+
+  /// The duration in seconds, for people and for reports.
+  public var inSeconds: Double {
+    Double(components.seconds) + Double(components.attoseconds) * 1e-18
+  }
+
+  /// The duration in milliseconds, for people and for reports.
+  public var inMilliseconds: Double { inSeconds * 1_000 }
+}

@@ -1,0 +1,79 @@
+import OrderedCollections
+
+/// The lazy half of GossipSub: offers to peers outside the mesh, wants for what others offer, and IDONTWANT.
+///
+/// Source: libp2p `gossipsub-v1.0.md` "Gossip emission", `gossipsub-v1.1.md` "Spam protection",
+/// `gossipsub-v1.2.md` IDONTWANT.
+extension GossipSub {
+  /// Offers the recent messages of a topic to some members outside `partners`.
+  ///
+  /// Targets = max(D_lazy, ⌊factor · n⌋) of the n members outside, chosen anew at each heartbeat.
+  mutating func offer(_ topic: Topic, besides partners: [PeerID], _ commons: inout Commons) {
+    let ids = commons.store.recent(topic, windows: parameters.historyGossip)
+    guard !ids.isEmpty else { return }
+    let outside = commons.members(of: topic).filter { !partners.contains($0) }
+    let count = max(parameters.degreeLazy, Int(parameters.gossipFactor * Double(outside.count)))
+    for peer in commons.random.sample(count, of: outside) {
+      // When there are more than fit, each peer hears of others, so that together they hear of all.
+      commons.say(.have(topic, commons.random.sample(parameters.offerLength, of: ids)), to: peer)
+    }
+  }
+
+  /// Asks for what we lack, within the peer's budget for this heartbeat.
+  mutating func hearOffers(
+    _ offers: OrderedDictionary<Topic, [MessageID]>, from peer: PeerID, _ commons: inout Commons
+  ) {
+    var allowance = thisHeartbeat[peer, default: Allowance()]
+    allowance.offers += 1
+    defer { thisHeartbeat[peer] = allowance }
+    guard allowance.offers <= parameters.offersPerHeartbeat, allowance.asked < parameters.offerLength else {
+      return commons.observe(.flooded, of: peer)
+    }
+    var fresh = OrderedSet<MessageID>()
+    for (topic, ids) in offers where mesh.isJoined(topic) {
+      for id in ids.prefix(parameters.offerLength) {
+        commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
+        if !commons.hasMet(id) { fresh.append(id) }
+      }
+    }
+    let asked = commons.random.sample(parameters.offerLength - allowance.asked, of: Array(fresh))
+    let wanted = asked.filter { commons.want($0, heldBy: peer) }
+    allowance.asked += asked.count
+    if !wanted.isEmpty { commons.say(.want(wanted), to: peer) }
+  }
+
+  // MARK: IDONTWANT
+
+  /// Tells v1.2 partners, before the message is examined, that they need not send it as well.
+  func declineCopies(of id: MessageID, _ message: WireMessage, from source: PeerID, _ commons: inout Commons)
+  {
+    guard message.payload.count >= parameters.dontWantSize else { return }
+    for peer in mesh.members(of: message.topic) where peer != source && speaksDontWant(peer, commons) {
+      commons.say(.dontWant([id]), to: peer)
+    }
+  }
+
+  /// The same for our own message, ahead of its payload.
+  func declineCopiesOfOwn(_ message: Message, _ commons: inout Commons) {
+    guard message.payload.count >= parameters.dontWantSize else { return }
+    for peer in mesh.members(of: message.topic) where speaksDontWant(peer, commons) {
+      commons.say(.dontWant([message.id]), to: peer)
+    }
+  }
+
+  private func speaksDontWant(_ peer: PeerID, _ commons: Commons) -> Bool {
+    commons.version(with: peer) == "/meshsub/1.2.0"
+  }
+
+  mutating func hearDontWant(_ ids: [MessageID], from peer: PeerID, _ commons: inout Commons) {
+    thisHeartbeat[peer, default: Allowance()].dontWants += 1
+    guard thisHeartbeat[peer]!.dontWants <= parameters.dontWantsPerHeartbeat else {
+      return commons.observe(.flooded, of: peer)
+    }
+    let until = commons.now + parameters.heartbeatInterval * parameters.dontWantHeartbeats
+    for id in ids.prefix(parameters.dontWantLength) {
+      commons.unwanted.note(id, by: peer, until: until)
+      commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
+    }
+  }
+}

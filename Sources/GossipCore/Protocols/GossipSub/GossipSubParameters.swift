@@ -1,0 +1,90 @@
+/// GossipSub's parameters. Defaults are go-libp2p-pubsub's unless a line says otherwise.
+public struct GossipSubParameters: Hashable, Sendable {
+  /// D: mesh partners we aim at, per topic.
+  public var degree = 6
+  /// D_lo: fewer than this many, and we graft.
+  public var degreeLow = 5
+  /// D_hi: this many or more, and we prune.
+  public var degreeHigh = 12
+  /// D_out: mesh partners we want to have dialed ourselves.
+  public var degreeOutbound = 2
+  /// D_lazy: peers outside the mesh we offer to, at least.
+  public var degreeLazy = 6
+  /// Share of the peers outside the mesh we offer to, if that is more than `degreeLazy`.
+  public var gossipFactor = 0.25
+  public var heartbeatInterval: Duration = .seconds(1)
+  /// The first heartbeat comes at a random instant up to this long after birth.
+  public var heartbeatDelay: Duration = .milliseconds(100)
+  /// Heartbeats a message is kept to be served.
+  public var historyLength = 5
+  /// Heartbeats a message is offered.
+  public var historyGossip = 3
+  /// Without a publication of ours for this long, a topic we are not on loses its fanout.
+  public var fanoutFor: Duration = .seconds(60)
+  /// Pause after a prune before the two sides graft again.
+  public var pruneBackoff: Duration = .seconds(60)
+  /// The same when we leave the topic.
+  public var unsubscribeBackoff: Duration = .seconds(10)
+  /// Longest pause a peer can impose on us (as in Rust).
+  public var backoffMax: Duration = .seconds(3_600)
+  /// Grafting again waits this many heartbeats longer than the backoff.
+  public var backoffSlack = 2
+  /// A graft this soon after the prune counts twice against the peer.
+  public var graftFloodThreshold: Duration = .seconds(10)
+  /// How often a peer gets the same message by asking for it.
+  public var retransmissions = 3
+  /// Ids per offer and target, and ids asked from one peer per heartbeat.
+  public var offerLength = 5_000
+  /// Frames with offers read from one peer per heartbeat.
+  public var offersPerHeartbeat = 10
+  /// How long a holder has to give what it offered.
+  public var wantFollowup: Duration = .seconds(3)
+  /// Payload size from which IDONTWANT is sent, bytes.
+  public var dontWantSize = 1_024
+  /// Ids read from one IDONTWANT frame, and such frames read per heartbeat.
+  public var dontWantLength = 10
+  public var dontWantsPerHeartbeat = 1_000
+  /// Heartbeats an IDONTWANT is remembered.
+  public var dontWantHeartbeats = 3
+  /// Our own messages of at most this many payload bytes go to every peer on the topic at once; 0 turns it off.
+  /// Go: off; Rust and Nim: on. Ours: on where it costs little.
+  public var floodPublishSize = 4_096
+
+  public init() {}
+
+  /// - Throws: `ConfigurationError` for the first parameter out of range.
+  public func validate() throws(ConfigurationError) {
+    func require(_ holds: Bool, _ name: String, _ expected: String, _ found: Any) throws(ConfigurationError) {
+      guard holds else {
+        throw ConfigurationError("gossipSub.\(name)", expected: expected, found: "\(found)")
+      }
+    }
+    try require(degreeLow >= 0 && degreeLow <= degree, "degreeLow", "0...degree (\(degree))", degreeLow)
+    try require(degreeHigh >= degree, "degreeHigh", "at least degree (\(degree))", degreeHigh)
+    try require(
+      degreeOutbound == 0 || (degreeOutbound < degreeLow && degreeOutbound < degree / 2), "degreeOutbound",
+      "0, or below degreeLow (\(degreeLow)) and below degree / 2 (\(degree / 2))", degreeOutbound)
+    try require(degreeOutbound >= 0, "degreeOutbound", "at least 0", degreeOutbound)
+    try require(degreeLazy >= 0, "degreeLazy", "at least 0", degreeLazy)
+    try require((0...1).contains(gossipFactor), "gossipFactor", "0...1", gossipFactor)
+    try require(
+      heartbeatInterval >= .milliseconds(50), "heartbeatInterval", "at least 50 ms", heartbeatInterval)
+    try require(heartbeatDelay > .zero, "heartbeatDelay", "more than 0", heartbeatDelay)
+    try require(
+      (0...max(0, historyLength)).contains(historyGossip), "historyGossip",
+      "0...historyLength (\(historyLength))", historyGossip)
+    try require(historyLength >= 1, "historyLength", "at least 1", historyLength)
+    for (name, value) in [
+      ("fanoutFor", fanoutFor), ("pruneBackoff", pruneBackoff), ("unsubscribeBackoff", unsubscribeBackoff),
+      ("backoffMax", backoffMax), ("graftFloodThreshold", graftFloodThreshold),
+      ("wantFollowup", wantFollowup),
+    ] { try require(value > .zero, name, "more than 0", value) }
+    for (name, value) in [
+      ("backoffSlack", backoffSlack), ("retransmissions", retransmissions), ("offerLength", offerLength),
+      ("offersPerHeartbeat", offersPerHeartbeat), ("dontWantLength", dontWantLength),
+      ("dontWantsPerHeartbeat", dontWantsPerHeartbeat), ("floodPublishSize", floodPublishSize),
+      ("dontWantSize", dontWantSize),
+    ] { try require(value >= 0, name, "at least 0", value) }
+    try require(dontWantHeartbeats >= 1, "dontWantHeartbeats", "at least 1", dontWantHeartbeats)
+  }
+}

@@ -1,0 +1,166 @@
+/// A pubsub message: as it stands on the wire, and as the node and the application know it.
+///
+/// The encoded form is kept as it came and forwarded unchanged: one copy when it leaves the read buffer,
+/// shared from then on by store, subscriber and every outgoing frame. That also keeps fields we do not know,
+/// which the author's signature covers.
+///
+/// Source: libp2p `pubsub/README.md`; fields 1 from, 2 data, 3 seqno, 4 topic, 5 signature, 6 key.
+
+/// One encoded message and where its fields lie. Made by the decoder or by `WireMessage.init(...)`.
+public struct WireMessage: Sendable {
+  /// The encoding, without the key and length that stand in front of it inside a frame.
+  public private(set) var bytes: [UInt8]
+  public let topic: Topic
+
+  private let author, data, seqno: Extent
+  private var signed, keyed: Extent
+  /// The signature's and the key's whole fields, key and length included.
+  private var signatureField, keyField: Extent
+
+  /// A range that may be missing, in eight bytes.
+  struct Extent: Sendable {
+    private let lower, upper: Int32
+
+    static let missing = Extent(lower: -1, upper: -1)
+    init(_ range: Range<Int>) {
+      lower = Int32(range.lowerBound)
+      upper = Int32(range.upperBound)
+    }
+    private init(lower: Int32, upper: Int32) {
+      self.lower = lower
+      self.upper = upper
+    }
+    var isMissing: Bool { lower < 0 }
+    var range: Range<Int> { lower < 0 ? 0..<0 : Int(lower)..<Int(upper) }
+  }
+
+  /// Bytes of the `from` field; empty if it is missing.
+  public var authorBytes: ArraySlice<UInt8> { bytes[author.range] }
+  /// Who wrote it, as claimed; nil if missing or not a peer id.
+  public var claimedAuthor: PeerID? { author.isMissing ? nil : PeerID(bytes[author.range]) }
+  /// Bytes of the sequence number; empty if it is missing.
+  public var sequence: ArraySlice<UInt8> { bytes[seqno.range] }
+  public var payload: Payload { Payload(bytes[data.range]) }
+  /// Bytes of the signature; nil if the field is missing.
+  public var signature: ArraySlice<UInt8>? { signed.isMissing ? nil : bytes[signed.range] }
+  /// The author's public key, when it travels with the message.
+  public var key: ArraySlice<UInt8>? { keyed.isMissing ? nil : bytes[keyed.range] }
+
+  public var hasAuthor: Bool { !author.isMissing }
+  public var hasSequence: Bool { !seqno.isMissing }
+
+  /// What stands in front of the bytes an author signs.
+  public static let signaturePrefix = Array("libp2p-pubsub:".utf8)
+
+  /// The bytes the author signs: the prefix and the encoding without signature and key, otherwise as received.
+  public var signedBytes: [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(WireMessage.signaturePrefix.count + bytes.count)
+    out.append(contentsOf: WireMessage.signaturePrefix)
+    var position = 0
+    let gaps = [signatureField, keyField].filter { !$0.isMissing }.map(\.range)
+    for gap in gaps.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      out.append(contentsOf: bytes[position..<gap.lowerBound])
+      position = gap.upperBound
+    }
+    out.append(contentsOf: bytes[position...])
+    return out
+  }
+}
+
+extension WireMessage {
+  /// Reads the message that fills `range` of `span`, copying it once.
+  ///
+  /// - Throws: `WireError` if a field is cut off, a topic is missing, too long or not UTF-8, or a signature or
+  ///   key is given twice.
+  init(_ span: RawSpan, _ range: Range<Int>, _ limits: WireLimits) throws(WireError) {
+    guard range.count <= limits.frameSizeMax else {
+      throw .tooLong("message", size: range.count, limit: limits.frameSizeMax)
+    }
+    var reader = ProtobufReader(range)
+    var fields = (
+      author: Extent.missing, data: Extent.missing, seqno: Extent.missing, topic: nil as Range<Int>?,
+      signed: Extent.missing, keyed: Extent.missing, signature: Extent.missing, key: Extent.missing
+    )
+    let base = range.lowerBound
+    func inside(_ part: Range<Int>) -> Extent { Extent(part.lowerBound - base..<part.upperBound - base) }
+    var start = reader.position
+    while let (field, value) = try reader.next(span, in: "message") {
+      let whole = start..<reader.position
+      start = reader.position
+      guard case .bytes(let part) = value else { continue }
+      switch field {
+      case 1: fields.author = inside(part)
+      case 2: fields.data = inside(part)
+      case 3: fields.seqno = inside(part)
+      case 4: fields.topic = part
+      case 5:
+        guard fields.signed.isMissing else { throw .malformed("message: second signature") }
+        (fields.signed, fields.signature) = (inside(part), inside(whole))
+      case 6:
+        guard fields.keyed.isMissing else { throw .malformed("message: second key") }
+        (fields.keyed, fields.key) = (inside(part), inside(whole))
+      default: continue
+      }
+    }
+    guard let topicRange = fields.topic else { throw .malformed("message: no topic") }
+    topic = try Topic(span, topicRange, limits)
+    bytes = span.copy(range)
+    (author, data, seqno) = (fields.author, fields.data, fields.seqno)
+    (signed, keyed, signatureField, keyField) = (fields.signed, fields.keyed, fields.signature, fields.key)
+  }
+
+  /// A message of our own, unsigned. Fields that are nil are left out; `payload` is always present.
+  public init(topic: Topic, payload: Payload, author: PeerID?, sequence: UInt64?) {
+    var out: [UInt8] = []
+    out.reserveCapacity(payload.count + topic.name.utf8.count + 160)
+    func append(_ field: Int, _ content: some Collection<UInt8>) -> Extent {
+      Protobuf.append(field: field, bytes: content, to: &out)
+      return Extent(out.count - content.count..<out.count)
+    }
+    self.author = author.map { append(1, $0.bytes) } ?? .missing
+    data = append(2, payload.bytes)
+    let digits = sequence.map { number in
+      (0..<8).map { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) }
+    }
+    seqno = digits.map { append(3, $0) } ?? .missing
+    _ = append(4, topic.name.utf8)
+    bytes = out
+    self.topic = topic
+    (signed, keyed, signatureField, keyField) = (.missing, .missing, .missing, .missing)
+  }
+
+  /// The same message with its author's signature, and the public key where the author's id does not embed it.
+  public func signed(_ signature: [UInt8], key: [UInt8]? = nil) -> WireMessage {
+    var copy = self
+    copy.signatureField = copy.append(field: 5, signature, at: \.signed)
+    if let key { copy.keyField = copy.append(field: 6, key, at: \.keyed) }
+    return copy
+  }
+
+  private mutating func append(
+    field: Int, _ content: [UInt8], at place: WritableKeyPath<WireMessage, Extent>
+  ) -> Extent {
+    let start = bytes.count
+    Protobuf.append(field: field, bytes: content, to: &bytes)
+    self[keyPath: place] = Extent(bytes.count - content.count..<bytes.count)
+    return Extent(start..<bytes.count)
+  }
+}
+
+/// A message the node believes in or is about to judge, under its name.
+public struct Message: Sendable {
+  public let id: MessageID
+  /// The message as it travels.
+  public let wire: WireMessage
+
+  public init(id: MessageID, wire: WireMessage) {
+    self.id = id
+    self.wire = wire
+  }
+
+  public var topic: Topic { wire.topic }
+  public var payload: Payload { wire.payload }
+  /// Who wrote it: proven when the topic's policy asks for signatures, a mere claim or nil otherwise.
+  public var author: PeerID? { wire.claimedAuthor }
+}

@@ -1,0 +1,25 @@
+/// The one address: messages are sent to a topic, and nodes join topics.
+///
+/// Two topics are equal when their UTF-8 bytes are (libp2p compares bytes; Unicode's canonical equivalence
+/// would merge topics that other nodes keep apart).
+public struct Topic: Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
+  public let name: String
+
+  public init(_ name: String) { self.name = name }
+  public init(stringLiteral name: String) { self.name = name }
+
+  public var description: String { name }
+}
+
+extension Topic: Hashable {
+  public static func == (a: Topic, b: Topic) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in name.utf8 { hasher.combine(byte) }
+    hasher.combine(0xff as UInt8)
+  }
+}
+
+extension Topic: Comparable {
+  public static func < (a: Topic, b: Topic) -> Bool { a.name.utf8.lexicographicallyPrecedes(b.name.utf8) }
+}

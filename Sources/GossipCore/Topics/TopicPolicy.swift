@@ -1,0 +1,65 @@
+/// How a topic is spread, what proves its messages, and how they are named.
+public struct TopicPolicy: Sendable {
+  /// Which dissemination spreads it.
+  public var spread: Manner
+  /// What must be signed, and what is refused.
+  public var signing: Signing
+  /// How messages get their ids; all nodes of a topic must agree.
+  public var identification: MessageIdentification
+  /// Whether `Effect.judge` asks the application before anything is delivered or forwarded.
+  public var isJudged: Bool
+  /// Largest payload, bytes.
+  public var payloadSizeMax: Int
+
+  public init(
+    spread: Manner = .gossipSub, signing: Signing = .strictSign,
+    identification: MessageIdentification = .author, isJudged: Bool = false,
+    payloadSizeMax: Int = (1 << 20) - 1_024
+  ) {
+    (self.spread, self.signing, self.identification) = (spread, signing, identification)
+    (self.isJudged, self.payloadSizeMax) = (isJudged, payloadSizeMax)
+  }
+
+  /// - Throws: `ConfigurationError` if the parts contradict one another.
+  public func validate() throws(ConfigurationError) {
+    if signing.isAnonymous, identification.needsAuthor {
+      throw ConfigurationError(
+        "identification", expected: "contentHash or custom, since anonymous messages have no author",
+        found: "author")
+    }
+    guard payloadSizeMax > 0 else {
+      throw ConfigurationError("payloadSizeMax", expected: "more than 0 bytes", found: "\(payloadSizeMax)")
+    }
+  }
+}
+
+/// The signature policies of libp2p pubsub. "Sign": we attach a signature. "Strict": we insist on it, or on its
+/// absence.
+public enum Signing: String, CaseIterable, Hashable, Sendable {
+  /// Author, sequence number and signature on everything; anything else is refused. The default, as in Go.
+  case strictSign
+  /// No author, sequence number, signature or key on anything; a message that has one is refused.
+  case strictNoSign
+  /// We sign; others need not, but a signature that is there must be right.
+  case laxSign
+  /// We name an author without signing; a signature that is there must be right.
+  case laxNoSign
+
+  /// Whether our own messages carry a signature.
+  var attaches: Bool { self == .strictSign || self == .laxSign }
+  /// Whether messages have no author at all.
+  var isAnonymous: Bool { self == .strictNoSign }
+}
+
+/// A setting that cannot work.
+public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+  public let setting: String
+  public let expected: String
+  public let found: String
+
+  public init(_ setting: String, expected: String, found: String) {
+    (self.setting, self.expected, self.found) = (setting, expected, found)
+  }
+
+  public var description: String { "\(setting): expected \(expected), found \(found)" }
+}

@@ -1,0 +1,29 @@
+/// The names under which disseminations meet on the wire, and which manner of spreading each belongs to.
+
+/// A libp2p protocol id, such as `/meshsub/1.2.0`. Compared byte for byte, case-sensitive.
+public struct ProtocolName: Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
+  public let name: String
+
+  public init(_ name: String) { self.name = name }
+  public init(stringLiteral name: String) { self.name = name }
+
+  public var description: String { name }
+}
+
+/// A manner of spreading: one dissemination, with the protocol ids it answers to.
+///
+/// Each manner has streams of its own between two peers; a frame belongs to the manner of its stream.
+public enum Manner: UInt8, CaseIterable, Hashable, Sendable {
+  /// libp2p GossipSub v1.0 to v1.2.
+  case gossipSub
+  /// One to one, one to many, one to all, with replies (Bamboo v1).
+  case direct
+
+  /// The ids to offer, the most wanted first.
+  public var protocols: [ProtocolName] {
+    switch self {
+    case .gossipSub: ["/meshsub/1.2.0", "/meshsub/1.1.0", "/meshsub/1.0.0"]
+    case .direct: ["/gossip/direct/1.0.0"]
+    }
+  }
+}

@@ -1,0 +1,218 @@
+import DequeModule
+
+/// What waits to be written to one peer on one stream: three lanes, bounded, shedding by rule.
+///
+/// Control first, then messages, then offers. While nothing is congested a frame passes through as it came; when
+/// the peer is slow, words are merged into fewer frames, offers are shed first, then messages (the newest), and a
+/// peer that cannot even take control is to be severed. A queued GRAFT or PRUNE that its opposite overtakes is
+/// dropped. Used by the host and the simulator alike.
+///
+/// Order inside a lane is kept, so a GRAFT follows the SUBSCRIBE of its topic; `dontWant` leaves before payloads.
+public struct SendQueue: Sendable {
+  /// How many bytes may wait, per lane.
+  public struct Bounds: Hashable, Sendable {
+    public var control = 1 << 20
+    public var messages = 4 << 20
+    public var offers = 512 << 10
+
+    public init() {}
+  }
+
+  /// What did not fit.
+  public struct Shed: Hashable, Sendable {
+    public var messages = 0
+    public var offers = 0
+    /// Not even control fitted: this peer is lost.
+    public var overflowed = false
+
+    public init() {}
+    public var isEmpty: Bool { messages == 0 && offers == 0 && !overflowed }
+  }
+
+  private enum Word: Sendable {
+    case subscription(Subscription)
+    case control(Control)
+
+    var size: Int {
+      switch self {
+      case .subscription(let subscription): Protobuf.size(field: 1, count: subscription.encodedSize)
+      case .control(let control): control.fieldSize
+      }
+    }
+  }
+
+  private let manner: Manner
+  private let bounds: Bounds
+  private let wire: WireLimits
+  private var words = Deque<Word>()
+  private var messages = Deque<WireMessage>()
+  /// `ask` and `reply`: as large as messages, and shed like them.
+  private var letters = Deque<Control>()
+  private var offers = Deque<Control>()
+  private var wordBytes = 0
+  private var messageBytes = 0
+  private var offerBytes = 0
+
+  public init(_ manner: Manner, _ bounds: Bounds, _ wire: WireLimits) {
+    self.manner = manner
+    self.bounds = bounds
+    self.wire = wire
+  }
+
+  public var isEmpty: Bool { words.isEmpty && messages.isEmpty && letters.isEmpty && offers.isEmpty }
+
+  /// Bytes that wait, as they will be encoded (without the frames' own keys and lengths).
+  public var queuedBytes: Int { wordBytes + messageBytes + offerBytes }
+
+  // MARK: In
+
+  /// Takes in what a frame says.
+  /// - Returns: what was dropped because its lane was full.
+  public mutating func push(_ frame: Frame) -> Shed {
+    var shed = Shed()
+    for subscription in frame.subscriptions { push(.subscription(subscription), &shed) }
+    for control in frame.controls {
+      switch control {
+      case .graft(let topic), .prune(let topic, _):
+        dropQueuedMeshWords(of: topic)
+        push(.control(control), &shed)
+      case .dontWant(let ids):
+        for part in ids.chunks(of: wire.dontWantIDsSent) { push(.control(.dontWant(part)), &shed) }
+      case .cancel: push(.control(control), &shed)
+      case .ask, .reply: push(letter: control, &shed)
+      case .have(let topic, let ids): push(offers: ids, &shed) { .have(topic, $0) }
+      case .want(let ids): push(offers: ids, &shed) { .want($0) }
+      }
+    }
+    for message in frame.messages { push(message, &shed) }
+    return shed
+  }
+
+  private mutating func push(_ word: Word, _ shed: inout Shed) {
+    guard wordBytes + word.size <= bounds.control else {
+      shed.overflowed = true
+      return
+    }
+    wordBytes += word.size
+    words.append(word)
+  }
+
+  private mutating func push(_ message: WireMessage, _ shed: inout Shed) {
+    // A message larger than the whole lane still passes when the lane is empty.
+    guard messageBytes == 0 || messageBytes + message.bytes.count <= bounds.messages else {
+      shed.messages += 1
+      return
+    }
+    messageBytes += message.bytes.count
+    messages.append(message)
+  }
+
+  private mutating func push(letter: Control, _ shed: inout Shed) {
+    guard messageBytes == 0 || messageBytes + letter.fieldSize <= bounds.messages else {
+      shed.messages += 1
+      return
+    }
+    messageBytes += letter.fieldSize
+    letters.append(letter)
+  }
+
+  /// Offers are cut so that a frame's controls stay within what others accept.
+  private mutating func push(offers ids: [MessageID], _ shed: inout Shed, _ word: ([MessageID]) -> Control) {
+    let idSize = ids.first.map { Protobuf.size(field: 1, count: $0.bytes.count) } ?? 1
+    for part in ids.chunks(of: max(1, (wire.controlSizeSent - wire.topicSizeMax) / idSize)) {
+      let offer = word(part)
+      guard offerBytes + offer.fieldSize <= bounds.offers else {
+        shed.offers += 1
+        continue
+      }
+      offerBytes += offer.fieldSize
+      offers.append(offer)
+    }
+  }
+
+  /// What a queued GRAFT or PRUNE said is overtaken by a newer word on the same topic.
+  private mutating func dropQueuedMeshWords(of topic: Topic) {
+    guard !words.isEmpty else { return }
+    words.removeAll { word in
+      switch word {
+      case .control(.graft(let other)), .control(.prune(let other, _)):
+        guard other == topic else { return false }
+        wordBytes -= word.size
+        return true
+      default: return false
+      }
+    }
+  }
+
+  // MARK: Out
+
+  /// Appends whole frames, each with its length in front, until more than `budget` bytes were written or nothing
+  /// is left. Writes at least one frame if any is queued.
+  public mutating func pop(_ budget: Int, into out: inout [UInt8]) {
+    let start = out.count
+    while !isEmpty {
+      let frame = next()
+      let size = frame.encodedSize
+      out.reserveCapacity(out.count + size + 4)
+      Varint.append(UInt64(size), to: &out)
+      frame.append(to: &out)
+      if out.count - start > budget { return }
+    }
+  }
+
+  /// The next frame: control as far as it fits, then messages, then offers.
+  private mutating func next() -> Frame {
+    var frame = Frame(manner)
+    var size = 0
+    var hasDontWant = false
+    while let word = words.first, size == 0 || size + word.size <= wire.controlSizeSent {
+      if case .control(.dontWant) = word {
+        if hasDontWant { break }  // receivers read a limited number of ids per frame
+        hasDontWant = true
+      }
+      words.removeFirst()
+      wordBytes -= word.size
+      size += word.size
+      switch word {
+      case .subscription(let subscription): frame.subscriptions.append(subscription)
+      case .control(let control): frame.controls.append(control)
+      }
+    }
+    // Words before payloads: a receiver reads a frame's messages first, so `dontWant` gets a frame of its own.
+    guard words.isEmpty, !(hasDontWant && !messages.isEmpty) else { return frame }
+    takeMessages(&frame, &size)
+    guard messages.isEmpty, letters.isEmpty else { return frame }
+    while let offer = offers.first, frame.isEmpty || size + offer.fieldSize <= wire.controlSizeSent {
+      offers.removeFirst()
+      offerBytes -= offer.fieldSize
+      size += offer.fieldSize
+      frame.controls.append(offer)
+    }
+    return frame
+  }
+
+  private mutating func takeMessages(_ frame: inout Frame, _ size: inout Int) {
+    while let letter = letters.first, frame.isEmpty || size + letter.fieldSize <= wire.frameSizeSent {
+      letters.removeFirst()
+      messageBytes -= letter.fieldSize
+      size += letter.fieldSize
+      frame.controls.append(letter)
+    }
+    while letters.isEmpty, let message = messages.first, frame.messages.count < wire.messagesSent,
+      frame.isEmpty || size + message.bytes.count <= wire.frameSizeSent
+    {
+      messages.removeFirst()
+      messageBytes -= message.bytes.count
+      size += message.bytes.count + 4
+      frame.messages.append(message)
+    }
+  }
+}
+
+extension Array {
+  /// The array cut into parts of at most `size` elements.
+  func chunks(of size: Int) -> [[Element]] {
+    guard count > size else { return isEmpty ? [] : [self] }
+    return stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
+  }
+}

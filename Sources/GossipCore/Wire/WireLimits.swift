@@ -1,0 +1,28 @@
+/// Everything the wire's reader and writer refuse to exceed, on one page.
+public struct WireLimits: Hashable, Sendable {
+  /// Bytes of one frame, and so of one message with its fields. Go and Nim: 1 MiB; Rust: 64 KiB by default.
+  public var frameSizeMax = 1 << 20
+  /// Messages in one frame. Rust accepts 500; senders with small messages pack more.
+  public var messagesPerFrame = 4_096
+  /// Subscriptions in one frame.
+  public var subscriptionsPerFrame = 4_096
+  /// Control words in one frame; repeats of a word are cheap, so this is wide.
+  public var controlsPerFrame = 20_000
+  /// Message ids in one frame, over all its words. Go sends up to 5,000 per IHAVE.
+  public var idsPerFrame = 20_000
+  /// Bytes of a message id; the longest default in use is 72 (Rust's, as text).
+  public var idSizeMax = 128
+  /// Bytes of a topic's name.
+  public var topicSizeMax = 512
+
+  /// Bytes of control words we put into one frame: Rust refuses 16 KiB of them, or more.
+  public var controlSizeSent = 16_000
+  /// Bytes of messages we gather into one frame, unless a single one is larger: what Rust accepts.
+  public var frameSizeSent = 65_536
+  /// Messages we gather into one frame: what Rust accepts.
+  public var messagesSent = 500
+  /// Ids in one `dontWant` we send: Go reads ten per frame and ignores the rest.
+  public var dontWantIDsSent = 10
+
+  public init() {}
+}
