@@ -29,8 +29,8 @@ extension MessageID: Comparable {
 
 /// How a topic's messages get their ids.
 ///
-/// - Source: `gossipsub.md` "Message id": Go concatenates author and sequence number, and so do we by default;
-///   other implementations have other defaults, so a network must state its choice.
+/// - Source: libp2p `pubsub/README.md` "Message Identification". go-libp2p-pubsub concatenates author and sequence
+///   number, and so do we by default; other implementations have other defaults, so a network must state its choice.
 public enum MessageIdentification: Sendable {
   /// Author's peer id followed by the sequence number, raw bytes (the default of go-libp2p-pubsub).
   case author
