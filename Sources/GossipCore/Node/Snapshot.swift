@@ -68,6 +68,9 @@ public struct Counters: Hashable, Sendable {
   public var wantsServed: UInt64 = 0
   public var wantsAsked: UInt64 = 0
   public var brokenPromises: UInt64 = 0
+  /// IDONTWANT words said and heard.
+  public var dontWantsSent: UInt64 = 0
+  public var dontWantsReceived: UInt64 = 0
   /// Entries thrown out because a table was full.
   public var evicted: UInt64 = 0
   public var heartbeats: UInt64 = 0

@@ -48,21 +48,20 @@ extension GossipSub {
   func declineCopies(of id: MessageID, _ message: WireMessage, from source: PeerID, _ commons: inout Commons)
   {
     guard message.payload.count >= parameters.dontWantSize else { return }
-    for peer in mesh.members(of: message.topic) where peer != source && speaksDontWant(peer, commons) {
-      commons.say(.dontWant([id]), to: peer)
-    }
+    for peer in mesh.members(of: message.topic) where peer != source { decline(id, to: peer, &commons) }
   }
 
   /// The same for our own message, ahead of its payload.
   func declineCopiesOfOwn(_ message: Message, _ commons: inout Commons) {
     guard message.payload.count >= parameters.dontWantSize else { return }
-    for peer in mesh.members(of: message.topic) where speaksDontWant(peer, commons) {
-      commons.say(.dontWant([message.id]), to: peer)
-    }
+    for peer in mesh.members(of: message.topic) { decline(message.id, to: peer, &commons) }
   }
 
-  private func speaksDontWant(_ peer: PeerID, _ commons: Commons) -> Bool {
-    commons.version(with: peer) == "/meshsub/1.2.0"
+  /// Only v1.2 knows the word.
+  private func decline(_ id: MessageID, to peer: PeerID, _ commons: inout Commons) {
+    guard commons.version(with: peer) == "/meshsub/1.2.0" else { return }
+    commons.say(.dontWant([id]), to: peer)
+    commons.counters.dontWantsSent += 1
   }
 
   mutating func hearDontWant(_ ids: [MessageID], from peer: PeerID, _ commons: inout Commons) {
@@ -70,6 +69,7 @@ extension GossipSub {
     guard thisHeartbeat[peer]!.dontWants <= parameters.dontWantsPerHeartbeat else {
       return commons.observe(.flooded, of: peer)
     }
+    commons.counters.dontWantsReceived += 1
     let until = commons.now + parameters.heartbeatInterval * parameters.dontWantHeartbeats
     for id in ids.prefix(parameters.dontWantLength) {
       commons.unwanted.note(id, by: peer, until: until)

@@ -32,7 +32,7 @@ public struct GossipSub: Dissemination {
     case .left(let topic): leave(topic, &commons)
     case .arrived(let peer, let topic): greet(peer, on: topic, &commons)
     case .departed(let peer, let topic): forget(peer, on: topic, &commons)
-    case .vanished(let peer): thisHeartbeat[peer] = nil
+    case .vanished(let peer): forget(peer, &commons)
     case .met(let id, let message, let source): declineCopies(of: id, message, from: source, &commons)
     case .accepted(let message, let holders, _): spread(message, holders, &commons)
     case .heard(let words, let peer): hear(words, from: peer, &commons)
@@ -81,6 +81,13 @@ public struct GossipSub: Dissemination {
   private mutating func forget(_ peer: PeerID, on topic: Topic, _ commons: inout Commons) {
     if mesh.remove(peer, from: topic) { commons.notice(.pruned(peer, topic, by: .peer)) }
     fanout.remove(peer, from: topic)
+  }
+
+  /// Our stream is gone. A peer may have been grafted without being a member: it is removed from every mesh.
+  private mutating func forget(_ peer: PeerID, _ commons: inout Commons) {
+    for topic in Array(mesh.topics.keys) { forget(peer, on: topic, &commons) }
+    thisHeartbeat[peer] = nil
+    commons.unwanted.forget(peer)
   }
 
   // MARK: Grafting and pruning
@@ -189,7 +196,9 @@ public struct GossipSub: Dissemination {
     if isOwn, message.payload.count <= parameters.floodPublishSize {
       if !mesh.isJoined(topic) { _ = fanoutPeers(topic, &commons) }
       declineCopiesOfOwn(message, &commons)
-      for peer in commons.members(of: topic) { commons.forward(message, to: peer) }
+      // A mesh partner need not have subscribed.
+      let everybody = OrderedSet(commons.members(of: topic) + mesh.members(of: topic))
+      for peer in everybody { commons.forward(message, to: peer) }
       return
     }
     if isOwn { declineCopiesOfOwn(message, &commons) }

@@ -1,3 +1,4 @@
+import DequeModule
 import OrderedCollections
 
 /// Who is in our mesh, per topic, and who may not be for a while.
@@ -7,12 +8,14 @@ import OrderedCollections
 ///
 /// Source: libp2p `gossipsub-v1.0.md` "Mesh maintenance", `gossipsub-v1.1.md` "Prune backoff".
 /// Bounds: members per topic by what we graft and accept (below 2 · D_hi); backoffs only for joined or just left
-/// topics, one per peer that was pruned.
+/// topics, one per pruned peer and `backoffsMax` in all, the oldest forgotten first.
 struct Mesh: Sendable {
   private(set) var topics: OrderedDictionary<Topic, OrderedSet<PeerID>> = [:]
   private var backoffs: [Topic: [PeerID: Instant]] = [:]
   /// In the order they were set; walked when they are cleared away.
-  private var backoffOrder: [(topic: Topic, peer: PeerID)] = []
+  private var backoffOrder = Deque<(topic: Topic, peer: PeerID)>()
+  /// Identities are free, so that pruned peers may come without end.
+  static let backoffsMax = 16_384
 
   func isJoined(_ topic: Topic) -> Bool { topics[topic] != nil }
   func members(of topic: Topic) -> OrderedSet<PeerID> { topics[topic] ?? [] }
@@ -33,17 +36,32 @@ struct Mesh: Sendable {
 
   /// Sets a backoff; a shorter one never shortens a longer one.
   mutating func back(off peer: PeerID, on topic: Topic, until: Instant) {
-    if backoffs[topic]?[peer] == nil { backoffOrder.append((topic, peer)) }
-    backoffs[topic, default: [:]][peer] = max(until, backoffs[topic]?[peer] ?? until)
+    if let current = backoffs[topic]?[peer] {
+      backoffs[topic]![peer] = max(until, current)
+      return
+    }
+    if backoffOrder.count >= Mesh.backoffsMax, let oldest = backoffOrder.popFirst() {
+      forgetBackoff(of: oldest.peer, on: oldest.topic)
+    }
+    backoffOrder.append((topic, peer))
+    backoffs[topic, default: [:]][peer] = until
   }
 
   /// Forgets backoffs that ended before `instant`.
   mutating func clearBackoffs(endedBefore instant: Instant) {
-    backoffOrder.removeAll { topic, peer in
-      guard let until = backoffs[topic]?[peer], until < instant else { return false }
-      backoffs[topic]?[peer] = nil
-      if backoffs[topic]?.isEmpty == true { backoffs[topic] = nil }
-      return true
+    let order = backoffOrder
+    backoffOrder.removeAll(keepingCapacity: true)
+    for (topic, peer) in order {
+      if let until = backoffs[topic]?[peer], until < instant {
+        forgetBackoff(of: peer, on: topic)
+      } else {
+        backoffOrder.append((topic, peer))
+      }
     }
+  }
+
+  private mutating func forgetBackoff(of peer: PeerID, on topic: Topic) {
+    backoffs[topic]?[peer] = nil
+    if backoffs[topic]?.isEmpty == true { backoffs[topic] = nil }
   }
 }
