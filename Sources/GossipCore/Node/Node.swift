@@ -195,6 +195,12 @@ public struct Node: Sendable {
     return Snapshot(me: me, peers: peers, topics: topics, counters: counters, sizes: sizes)
   }
 
+  /// Members of a topic that can be spoken to: by its own manner if it is joined, by any if not.
+  public func members(of topic: Topic) -> [PeerID] {
+    if let policy = commons.joined[topic] { return commons.peers.members(of: topic, by: policy.spread) }
+    return OrderedSet(Manner.allCases.flatMap { commons.peers.members(of: topic, by: $0) }).elements
+  }
+
   /// Running totals since birth.
   public var counters: Counters {
     var counters = commons.counters

@@ -64,6 +64,9 @@ public struct SendQueue: Sendable {
   /// Bytes that wait, as they will be encoded (without the frames' own keys and lengths).
   public var queuedBytes: Int { wordBytes + messageBytes + offerBytes }
 
+  /// Forgets what waits: what was said on a stream that died is not said on the next.
+  public mutating func removeAll() { self = SendQueue(manner, bounds, wire) }
+
   // MARK: In
 
   /// Takes in what a frame says.

@@ -1,0 +1,243 @@
+public import GossipCore
+public import GossipLibp2p
+import Logging
+import NIOCore
+public import ServiceLifecycle
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A gossip node on a real network: the public face of the library.
+///
+/// One `Node` decides; the host performs. It is an actor whose executor is one event loop, its home: a turn of the
+/// node never suspends, frames of one read burst come in by one hop, and what a turn sends leaves by one hop per
+/// loop. Signatures are checked elsewhere, in batches. Nothing here waits for a peer.
+///
+///     let host = try Host()
+///     async let running: Void = host.run()
+///     try await host.withSubscription(to: "blocks") { blocks in
+///       for await case .message(let message, _) in blocks { print(message.payload.text) }
+///     }
+public actor Host: Service {
+  nonisolated let loop: any EventLoop
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.executor.asUnownedSerialExecutor() }
+
+  /// Who this node is.
+  public nonisolated let identity: Identity
+  nonisolated let configuration: HostConfiguration
+  nonisolated let noticeBoard = NoticeBoard()
+  let inbox = HostInbox()
+  let signatures: Signatures
+  let telemetry: Telemetry
+
+  private var node: Node
+  private var effects: [Node.Effect] = []
+  private var pending: [Node.Input] = []
+  private var isTurning = false
+  private var timer: (due: Instant, task: Scheduled<Void>)?
+
+  // What each part of the host keeps; see their files.
+  var links = Links()
+  var listeners = Listeners()
+  var subscriptions = Subscriptions()
+  var requests = Requests()
+  var waiters = PeerWaiters()
+  var isLeaving = false
+
+  /// - Throws: `ConfigurationError` naming the first setting that cannot work.
+  public init(_ configuration: HostConfiguration = HostConfiguration()) throws(ConfigurationError) {
+    try configuration.validate()
+    self.configuration = configuration
+    identity = configuration.identity
+    loop = configuration.eventLoopGroup.next()
+    signatures = Signatures(configuration.identity)
+    telemetry = Telemetry(configuration.logger, configuration.identity.peer)
+    var settings = configuration.node
+    if settings.sequenceStart == 0 { settings.sequenceStart = Host.wallClockNanoseconds }
+    node = try Node(settings, as: configuration.identity.peer, seed: Dice.bytes(32), at: .present)
+  }
+
+  // MARK: Life
+
+  /// Listens, keeps the bootstrap connections, and returns when it was told to stop: by graceful shutdown or by
+  /// cancellation. Leaving takes at most `farewellPatience`.
+  /// - Throws: `ListenError` if an address cannot be listened on.
+  public func run() async throws {
+    inbox.open(self)
+    do { try await startListening() } catch {
+      listeners.fail(error)
+      throw error
+    }
+    schedule()
+    let ticking = telemetryTicks()
+    await withTaskGroup(of: Void.self) { group in
+      for address in configuration.bootstrap { group.addTask { await self.stayConnected(to: address) } }
+      group.addTask { try? await gracefulShutdown() }
+      // Bootstrap tasks end by cancellation only, so the first task to end is the signal to leave.
+      await group.next()
+      group.cancelAll()
+      linkChanged()
+    }
+    ticking.cancel()
+    await leave()
+  }
+
+  /// Says goodbye: topics first, then what waits, then the connections.
+  private func leave() async {
+    isLeaving = true
+    for topic in node.snapshot.topics.map(\.topic) { handle(.unsubscribe(topic)) }
+    await stopListening()
+    let connections = links.all
+    for connection in connections { connection.loop.execute { connection.close("this node is leaving") } }
+    let deadline = Instant.present + configuration.limits.farewellPatience
+    while !links.isEmpty, Instant.present < deadline { try? await waitForLinkChange(until: deadline) }
+    subscriptions.endAll()
+    requests.failAll()
+    waiters.failAll()
+    timer?.task.cancel()
+    timer = nil
+    noticeBoard.close()
+  }
+
+  // MARK: Turns
+
+  /// Feeds the node; inputs that come up during a turn follow it.
+  func handle(_ input: Node.Input) {
+    pending.append(input)
+    drain()
+  }
+
+  func handle(_ inputs: [Node.Input]) {
+    pending.append(contentsOf: inputs)
+    drain()
+  }
+
+  private func drain() {
+    guard !isTurning else { return }
+    isTurning = true
+    var outgoing = Outgoing()
+    var index = 0
+    while index < pending.count {
+      let input = pending[index]
+      index += 1
+      if index == pending.count {
+        pending.removeAll(keepingCapacity: true)
+        index = 0
+      }
+      node.handle(input, at: .present, into: &effects)
+      perform(&outgoing)
+    }
+    isTurning = false
+    outgoing.leave(from: loop)
+    signatures.flush(reportingTo: self)
+    waiters.look(at: node)
+    schedule()
+  }
+
+  private func perform(_ outgoing: inout Outgoing) {
+    let performed = effects
+    effects.removeAll(keepingCapacity: true)
+    for effect in performed {
+      switch effect {
+      case .send(let frame, let peer): outgoing.add(frame, to: links.carrier(of: frame.manner, to: peer))
+      case .disconnect(let peer, let severance): disconnect(peer, because: severance.reason)
+      case .pause(let peer): setReading(false, peer)
+      case .resume(let peer): setReading(true, peer)
+      case .check(let ticket, let message): signatures.check(ticket, message)
+      case .sign(let ticket, let bytes): signatures.sign(ticket, bytes)
+      case .judge(let ticket, let message, let peer): judge(ticket, message, from: peer)
+      case .deliver(let message, let peer): subscriptions.deliver(message, from: peer)
+      case .published(let token, let result): requests.published(token, result)
+      case .reached(let id, let count): requests.reached(id, count)
+      case .ask(let ticket, let topic, let payload, let peer, let patience):
+        answer(ticket, Request(topic: topic, payload: payload, peer: peer, patience: patience))
+      case .forgetAsk(let ticket): requests.forget(ticket)
+      case .answered(let token, let result): requests.answered(token, result)
+      case .notice(let notice): noticed(notice)
+      }
+    }
+  }
+
+  /// One timer for the node's next deadline; an earlier one replaces a later one.
+  private func schedule() {
+    guard let due = node.deadline, !isLeaving else { return }
+    if let timer, timer.due <= due { return }
+    timer?.task.cancel()
+    timer = (due, loop.scheduleTask(deadline: NIODeadline(due)) { [weak self] in
+      self?.assumeIsolated { $0.rang() }
+    })
+  }
+
+  private func rang() {
+    timer = nil
+    handle(.wake)
+  }
+
+  private func noticed(_ notice: Notice) {
+    telemetry.log(notice)
+    noticeBoard.post(notice)
+    if case .observed(let observation, let peer, _) = notice, observation == .garbled || observation == .flooded {
+      links.fault(of: peer, at: .present)
+      if links.faults(of: peer) > configuration.limits.faultsPerMinute {
+        disconnect(peer, because: "more than \(configuration.limits.faultsPerMinute) faults within a minute")
+      }
+    }
+  }
+
+  private func telemetryTicks() -> RepeatedTask {
+    loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [weak self] _ in
+      self?.assumeIsolated { $0.telemetry.record($0.node.counters, peers: $0.links.peerCount, $0.traffic) }
+    }
+  }
+
+  // MARK: Readings
+
+  /// A reading of the node: peers, topics with their meshes, counters, sizes.
+  public var snapshot: Snapshot { node.snapshot }
+
+  /// Members of a topic that can be spoken to now.
+  func members(of topic: Topic) -> [PeerID] { node.members(of: topic) }
+
+  /// What happens, as it happens. Each call listens anew; a listener that lags loses the oldest.
+  public nonisolated var notices: Notices { noticeBoard.listen() }
+
+  private static var wallClockNanoseconds: UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+}
+
+/// What a turn sends, gathered by connection, then by loop.
+struct Outgoing {
+  private var frames: [(connection: Connection, frames: [Frame])] = []
+  private var places: [UInt64: Int] = [:]
+
+  mutating func add(_ frame: Frame, to connection: Connection?) {
+    guard let connection else { return }  // it has just gone; the node hears of it next
+    if let place = places[connection.id] {
+      frames[place].frames.append(frame)
+    } else {
+      places[connection.id] = frames.count
+      frames.append((connection, [frame]))
+    }
+  }
+
+  /// One hop per loop; none for connections on the host's own.
+  func leave(from home: any EventLoop) {
+    guard !frames.isEmpty else { return }
+    var rest = frames[...]
+    while let loop = rest.first?.connection.loop {
+      let batch = rest.filter { $0.connection.loop === loop }
+      rest = rest.filter { $0.connection.loop !== loop }[...]
+      if loop === home {
+        for (connection, frames) in batch { connection.send(frames) }
+      } else {
+        loop.execute { for (connection, frames) in batch { connection.send(frames) } }
+      }
+    }
+  }
+}

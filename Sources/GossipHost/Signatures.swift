@@ -1,0 +1,84 @@
+import GossipCore
+import GossipLibp2p
+import NIOCore
+import NIOPosix
+
+/// Signs and checks off the loops: on a thread pool, in batches, at most two per core at a time.
+///
+/// All checks of a turn travel together, and their answers come back together. Own messages are signed one batch
+/// after the other, so that they leave in the order they were published.
+final class Signatures: @unchecked Sendable {
+  // Confined to the host's loop; the pool's threads get values only.
+  private let identity: Identity
+  private let pool = NIOThreadPool.singleton
+  private var checks: [Check] = []
+  private var drafts: [(ticket: Ticket, bytes: [UInt8])] = []
+  private var inFlight = 0
+  private var isSigning = false
+
+  private struct Check: Sendable {
+    let ticket: Ticket
+    let message: WireMessage
+  }
+
+  /// Checks of one batch: about a millisecond of work, so that both cores get some.
+  private static let batch = 16
+  private static let inFlightMax = 2 * System.coreCount
+
+  init(_ identity: Identity) { self.identity = identity }
+
+  func check(_ ticket: Ticket, _ message: WireMessage) { checks.append(Check(ticket: ticket, message: message)) }
+
+  func sign(_ ticket: Ticket, _ bytes: [UInt8]) { drafts.append((ticket, bytes)) }
+
+  /// Sends off what this turn asked for, as far as there is room; the rest goes when answers come back.
+  func flush(reportingTo host: Host) {
+    while !checks.isEmpty, inFlight < Signatures.inFlightMax {
+      let batch = Array(checks.prefix(Signatures.batch))
+      checks.removeFirst(batch.count)
+      inFlight += 1
+      submit(host) {
+        batch.map { .checked($0.ticket, authentic: Signatures.isAuthentic($0.message)) }
+      } done: {
+        $0.inFlight -= 1
+      }
+    }
+    guard !drafts.isEmpty, !isSigning else { return }
+    let batch = drafts
+    drafts = []
+    isSigning = true
+    submit(host) { [identity] in
+      batch.map { .signed($0.ticket, signature: identity.sign($0.bytes), key: nil) }
+    } done: {
+      $0.isSigning = false
+    }
+  }
+
+  private func submit(
+    _ host: Host, _ work: @escaping @Sendable () -> [Node.Input],
+    done: @escaping @Sendable (Signatures) -> Void
+  ) {
+    pool.submit { state in
+      guard state == .active else { return }
+      let inputs = work()
+      host.loop.execute {
+        done(self)
+        host.assumeIsolated { $0.handle(inputs) }
+      }
+    }
+  }
+
+  /// Whether the message's author signed it: the key it carries must be the author's, or the author's id embeds it.
+  static func isAuthentic(_ message: WireMessage) -> Bool {
+    guard let author = message.claimedAuthor, let signature = message.signature else { return false }
+    do {
+      let key =
+        if let carried = message.key { try PublicKey(protobuf: Array(carried)) } else {
+          try PublicKey(embeddedIn: author)
+        }
+      return key.peer == author && key.isValidSignature(Array(signature), over: message.signedBytes)
+    } catch {
+      return false  // no key we can check with
+    }
+  }
+}
