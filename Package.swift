@@ -6,13 +6,15 @@ import PackageDescription
 let strict: [SwiftSetting] =
   ProcessInfo.processInfo.environment["GOSSIP_STRICT"] == "1" ? [.treatAllWarnings(as: .error)] : []
 
-let settings: [SwiftSetting] =
+let toolSettings: [SwiftSetting] =
   [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
-    .strictMemorySafety(),
   ] + strict
+
+/// For everything that meets remote input.
+let settings: [SwiftSetting] = [.strictMemorySafety()] + toolSettings
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
@@ -31,6 +33,7 @@ let package = Package(
     .library(name: "GossipHost", targets: ["GossipHost"]),
     .library(name: "GossipCore", targets: ["GossipCore"]),
     .library(name: "GossipLibp2p", targets: ["GossipLibp2p"]),
+    .library(name: "GossipSim", targets: ["GossipSim"]),
     .library(name: "GossipFuzz", targets: ["GossipFuzz"]),
     .executable(name: "gossip", targets: ["gossip"]),
   ],
@@ -50,7 +53,10 @@ let package = Package(
     .target(
       name: "GossipLibp2p", dependencies: ["GossipCore", crypto, cryptoExtras, deque, ordered],
       swiftSettings: settings),
-    .target(name: "GossipFuzz", dependencies: ["GossipCore", "GossipLibp2p"], swiftSettings: settings),
+    .target(name: "GossipFuzz", dependencies: ["GossipCore", "GossipLibp2p"], swiftSettings: toolSettings),
+
+    .target(
+      name: "GossipSim", dependencies: ["GossipCore", heap, ordered], swiftSettings: settings),
 
     // The only target that knows SwiftNIO.
     .target(
@@ -63,12 +69,18 @@ let package = Package(
     .executableTarget(
       name: "gossip",
       dependencies: [
-        "GossipCore", "GossipHost", "GossipLibp2p", logging, lifecycle,
+        "GossipCore", "GossipHost", "GossipLibp2p", "GossipSim", logging, lifecycle,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         "Yams",
       ],
-      swiftSettings: settings),
+      swiftSettings: toolSettings),
+
+    .testTarget(
+      name: "InteropTests",
+      dependencies: ["GossipCore", "GossipHost", "GossipLibp2p", crypto, cryptoExtras], swiftSettings: toolSettings),
+    .testTarget(
+      name: "Libp2pTests", dependencies: ["GossipCore", "GossipLibp2p", crypto], swiftSettings: toolSettings),
   ],
   swiftLanguageModes: [.v6]
 )

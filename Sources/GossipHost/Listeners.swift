@@ -284,6 +284,6 @@ extension Multiaddr {
   }
 
   fileprivate static let somewhereInMemory: Multiaddr = {
-    do { return try Multiaddr("/unix/memory/0") } catch { preconditionFailure("\(error)") }
+    do { return try Multiaddr("/memory/0") } catch { preconditionFailure("\(error)") }
   }()
 }

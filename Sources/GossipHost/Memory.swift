@@ -19,7 +19,7 @@ public final class MemoryNetwork: Sendable {
   /// Opens a new address; `accept` is called on any thread with the far end of each connection to it.
   func listen(_ accept: @escaping @Sendable (MemoryWire) -> Void) -> Multiaddr {
     state.withLock { state in
-      guard let address = try? Multiaddr("/unix/memory/\(state.next)") else {
+      guard let address = try? Multiaddr("/memory/\(state.next)") else {
         preconditionFailure("memory address \(state.next)")
       }
       state.next += 1

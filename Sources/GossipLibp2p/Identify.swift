@@ -133,6 +133,8 @@ package struct IdentifyReader: Sendable {
   private(set) var count = 0
   private var held: [UInt8] = []
 
+  package init() {}
+
   /// - Throws: `WireError` for anything over the limits, and for what does not parse.
   package mutating func receive(_ bytes: ArraySlice<UInt8>, _ limits: IdentifyLimits) throws(WireError) {
     held.append(contentsOf: bytes)

@@ -136,9 +136,10 @@ package struct Session: Sendable {
 
   var isRunning: Bool { if case .running = state { true } else { false } }
 
-  /// Says the first words. Responders do not wait for the other side's.
+  /// Says the first words, without waiting for the other side's; the upgrade's patience counts from here.
   package mutating func start(at now: Instant) {
     guard case .greeting(let negotiation) = state else { return }
+    upgradeDue = now + settings.limits.upgradePatience
     negotiation.start(into: &output)
   }
 

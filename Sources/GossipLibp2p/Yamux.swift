@@ -85,6 +85,7 @@ package struct Yamux: Sendable {
   private var nextPing: Instant?
   private var pingSent: (value: UInt32, at: Instant)?
   private var pongDue: Instant?
+  private var isPaused = false
   private var pingCounter: UInt32 = 0
   private var pingWindow = (start: Instant.zero, count: 0)
   private var strays = 0
@@ -367,7 +368,7 @@ package struct Yamux: Sendable {
   private mutating func ping(at now: Instant) {
     say(.ping, .syn, 0, pingCounter)
     pingSent = (pingCounter, now)
-    pongDue = now + limits.pongPatience
+    pongDue = isPaused ? nil : now + limits.pongPatience
     pingCounter &+= 1
     nextPing = now + limits.pingInterval
     strays = 0
@@ -402,9 +403,14 @@ package struct Yamux: Sendable {
   }
 
   /// While we do not read, an unanswered ping says nothing about the peer.
-  package mutating func pause() { pongDue = nil }
+  package mutating func pause() {
+    isPaused = true
+    pongDue = nil
+  }
 
   package mutating func resume(at now: Instant) {
+    guard isPaused else { return }
+    isPaused = false
     if pingSent != nil { pongDue = now + limits.pongPatience }
   }
 }

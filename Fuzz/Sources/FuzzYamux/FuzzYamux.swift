@@ -1,0 +1,8 @@
+import GossipFuzz
+
+/// libFuzzer's entry for `FuzzTarget.yamux`.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  FuzzTarget.yamux.run(Array(UnsafeBufferPointer(start: start, count: count)))
+  return 0
+}
