@@ -76,9 +76,19 @@ let package = Package(
       ],
       swiftSettings: toolSettings),
 
+    .testTarget(name: "SimTests", dependencies: ["GossipCore", "GossipSim"], swiftSettings: toolSettings),
+    .testTarget(
+      name: "HostTests",
+      dependencies: [
+        "GossipCore", "GossipHost", "GossipLibp2p", logging, nioCore, nioPosix, lifecycle,
+        .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "MetricsTestKit", package: "swift-metrics"),
+      ],
+      swiftSettings: toolSettings),
     .testTarget(
       name: "InteropTests",
-      dependencies: ["GossipCore", "GossipHost", "GossipLibp2p", crypto, cryptoExtras], swiftSettings: toolSettings),
+      dependencies: ["GossipCore", "GossipHost", "GossipLibp2p", crypto, cryptoExtras],
+      swiftSettings: toolSettings),
     .testTarget(
       name: "Libp2pTests", dependencies: ["GossipCore", "GossipLibp2p", crypto], swiftSettings: toolSettings),
   ],

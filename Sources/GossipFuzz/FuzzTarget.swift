@@ -34,7 +34,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     for manner in Manner.allCases {
       guard let frame = try? Frame(decoding: bytes.span.bytes, on: manner, limits) else { continue }
       let encoded = frame.encoded
-      precondition(encoded.count == frame.encodedSize, "\(encoded.count) bytes, announced \(frame.encodedSize)")
+      precondition(
+        encoded.count == frame.encodedSize, "\(encoded.count) bytes, announced \(frame.encodedSize)")
       guard let again = try? Frame(decoding: encoded.span.bytes, on: manner, limits) else {
         preconditionFailure("a decoded frame does not decode after encoding")
       }

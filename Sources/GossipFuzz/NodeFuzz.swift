@@ -26,7 +26,8 @@ enum NodeFuzz {
       effects.removeAll(keepingCapacity: true)
       if let input = input(take() % 14, peers, &rest) { node.handle(input, at: now, into: &effects) }
       let sizes = node.snapshot.sizes
-      precondition(sizes.checks <= 16 && sizes.seen <= 32 && sizes.stored <= 16 && sizes.wants <= 16, "\(sizes)")
+      precondition(
+        sizes.checks <= 16 && sizes.seen <= 32 && sizes.stored <= 16 && sizes.wants <= 16, "\(sizes)")
     }
   }
 
@@ -51,17 +52,21 @@ enum NodeFuzz {
     case 7:
       let signing = Signing.allCases[number % 4]
       return .subscribe(
-        topic, TopicPolicy(spread: manner, signing: signing, identification: .contentHash, isJudged: number & 32 != 0))
+        topic,
+        TopicPolicy(
+          spread: manner, signing: signing, identification: .contentHash, isJudged: number & 32 != 0))
     case 8: return .unsubscribe(topic)
     case 9: return .publish(Draft(token: UInt64(number), topic: topic, payload: Payload([UInt8(number)])))
     case 10:
       return .ask(
         Inquiry(
-          token: UInt64(number), topic: topic, payload: [], audience: number & 1 == 0 ? .everyone : .one(peer),
+          token: UInt64(number), topic: topic, payload: [],
+          audience: number & 1 == 0 ? .everyone : .one(peer),
           patience: .milliseconds(number * 10)))
     case 11: return .checked(Ticket(number: UInt64(number)), authentic: number & 1 == 0)
     case 12: return .judged(Ticket(number: UInt64(number)), [.accept, .reject, .ignore][number % 3])
-    default: return number & 1 == 0 ? .wake : .answer(Ticket(number: UInt64(number)), .failure(.failed("fuzz")))
+    default:
+      return number & 1 == 0 ? .wake : .answer(Ticket(number: UInt64(number)), .failure(.failed("fuzz")))
     }
   }
 }

@@ -53,7 +53,9 @@ enum SessionFuzz {
     }
 
     private mutating func read(_ event: Session.Event) {
-      guard case .frame(let body, _, let family) = event, let manner = Manner(rawValue: UInt8(family)) else { return }
+      guard case .frame(let body, _, let family) = event, let manner = Manner(rawValue: UInt8(family)) else {
+        return
+      }
       if (try? Frame(decoding: Array(body).span.bytes, on: manner, WireLimits())) == nil {
         session.resetInbound(family: family)
       }
@@ -62,7 +64,8 @@ enum SessionFuzz {
     /// Plays an honest dialer up to the secure channel, then says `plaintext` on it.
     mutating func upgradeAndFeed(_ plaintext: [UInt8]) {
       var handshake = NoiseHandshake(
-        initiates: true, Fixtures.other, muxers: ["/yamux/1.0.0"], expecting: nil, staticSeed: Fixtures.seed(5),
+        initiates: true, Fixtures.other, muxers: ["/yamux/1.0.0"], expecting: nil,
+        staticSeed: Fixtures.seed(5),
         ephemeralSeed: Fixtures.seed(6))
       _ = session.takeOutput()
       var hello: [UInt8] = []

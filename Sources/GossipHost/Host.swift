@@ -5,9 +5,9 @@ import NIOCore
 public import ServiceLifecycle
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #else
-import Darwin
+  import Darwin
 #endif
 
 /// A gossip node on a real network: the public face of the library.
@@ -23,7 +23,9 @@ import Darwin
 ///     }
 public actor Host: Service {
   nonisolated let loop: any EventLoop
-  public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.executor.asUnownedSerialExecutor() }
+  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe loop.executor.asUnownedSerialExecutor()
+  }
 
   /// Who this node is.
   public nonisolated let identity: Identity
@@ -166,9 +168,12 @@ public actor Host: Service {
     guard let due = node.deadline, !isLeaving else { return }
     if let timer, timer.due <= due { return }
     timer?.task.cancel()
-    timer = (due, loop.scheduleTask(deadline: NIODeadline(due)) { [weak self] in
-      self?.assumeIsolated { $0.rang() }
-    })
+    timer = (
+      due,
+      loop.scheduleTask(deadline: NIODeadline(due)) { [weak self] in
+        self?.assumeIsolated { $0.rang() }
+      }
+    )
   }
 
   private func rang() {
@@ -179,7 +184,9 @@ public actor Host: Service {
   private func noticed(_ notice: Notice) {
     telemetry.log(notice)
     noticeBoard.post(notice)
-    if case .observed(let observation, let peer, _) = notice, observation == .garbled || observation == .flooded {
+    if case .observed(let observation, let peer, _) = notice,
+      observation == .garbled || observation == .flooded
+    {
       links.fault(of: peer, at: .present)
       if links.faults(of: peer) > configuration.limits.faultsPerMinute {
         disconnect(peer, because: "more than \(configuration.limits.faultsPerMinute) faults within a minute")

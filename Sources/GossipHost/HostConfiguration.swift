@@ -47,7 +47,8 @@ public struct HostConfiguration: Sendable {
     for address in listen {
       guard case .tcp = transport else {
         throw ConfigurationError(
-          "listen", expected: "no address with the memory transport, which chooses its own", found: "\(address)")
+          "listen", expected: "no address with the memory transport, which chooses its own",
+          found: "\(address)")
       }
       guard let endpoint = address.tcpEndpoint, endpoint.kind == .ip4 || endpoint.kind == .ip6 else {
         throw ConfigurationError("listen", expected: "/ip4/ADDRESS/tcp/PORT or /ip6/…", found: "\(address)")
@@ -82,17 +83,23 @@ public struct HostLimits: Hashable, Sendable {
     for (name, value) in [
       ("connections", connections), ("connectionsPerPeer", connectionsPerPeer), ("upgrades", upgrades),
       ("upgradesPerAddress", upgradesPerAddress), ("faultsPerMinute", faultsPerMinute),
-    ] where value < 1 { throw ConfigurationError("limits.\(name)", expected: "at least 1", found: "\(value)") }
+    ] where value < 1 {
+      throw ConfigurationError("limits.\(name)", expected: "at least 1", found: "\(value)")
+    }
     for (name, value) in [
       ("upgradePatience", upgradePatience), ("dialPatience", dialPatience), ("stallPatience", stallPatience),
-    ] where value <= .zero { throw ConfigurationError("limits.\(name)", expected: "more than 0", found: "\(value)") }
+    ] where value <= .zero {
+      throw ConfigurationError("limits.\(name)", expected: "more than 0", found: "\(value)")
+    }
   }
 }
 
 extension Identity {
   /// A fresh Ed25519 identity from the system's dice.
   public static func random() -> Identity {
-    do { return try Identity(seed: Dice.bytes(32)) } catch { preconditionFailure("a fresh seed was refused: \(error)") }
+    do { return try Identity(seed: Dice.bytes(32)) } catch {
+      preconditionFailure("a fresh seed was refused: \(error)")
+    }
   }
 }
 

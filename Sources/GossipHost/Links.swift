@@ -68,7 +68,9 @@ struct Links {
   }
 
   /// - Returns: whether the connection carries the manner from now on.
-  mutating func open(_ manner: Manner, _ name: ProtocolName, on connection: Connection, _ peer: PeerID) -> Bool {
+  mutating func open(_ manner: Manner, _ name: ProtocolName, on connection: Connection, _ peer: PeerID)
+    -> Bool
+  {
     let index = Int(manner.rawValue)
     guard links[peer]?.carriers[index] == nil else {
       links[peer]?.spares[index].append((connection, name))
@@ -190,7 +192,9 @@ extension Host {
     }
   }
 
-  private func closed(_ manner: Manner, on connection: Connection, _ peer: PeerID, _ inputs: inout [Node.Input]) {
+  private func closed(
+    _ manner: Manner, on connection: Connection, _ peer: PeerID, _ inputs: inout [Node.Input]
+  ) {
     switch links.close(manner, on: connection, peer) {
     case .spare: break
     case .last: inputs.append(.closed(peer, manner))
@@ -215,7 +219,9 @@ extension Host {
     guard let connections = links[peer]?.connections else { return }
     let oursFirst = identity.peer < peer
     let kept: Session.Role = oursFirst ? .dialer : .listener
-    if connections.contains(where: { $0.role == kept }), let other = connections.first(where: { $0.role != kept }) {
+    if connections.contains(where: { $0.role == kept }),
+      let other = connections.first(where: { $0.role != kept })
+    {
       return close(other, "a second connection of two that were dialed at once")
     }
     if connections.count > configuration.limits.connectionsPerPeer {
@@ -263,7 +269,8 @@ extension Host {
       return PeerDetails(
         id: id, address: connection.address.description, isOutbound: connection.role == .dialer,
         agent: link.info?.agent, protocols: link.info?.protocols.map(\.name) ?? [],
-        listenAddresses: link.info?.listenAddresses ?? [], roundTrip: link.roundTrip, topics: topics[id] ?? [])
+        listenAddresses: link.info?.listenAddresses ?? [], roundTrip: link.roundTrip, topics: topics[id] ?? []
+      )
     }
   }
 

@@ -4,9 +4,9 @@ import NIOCore
 import NIOPosix
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #else
-import Darwin
+  import Darwin
 #endif
 
 /// Where a host listens, whom it dials, and who waits for either.
@@ -120,10 +120,13 @@ extension Host {
   private func refusal(of address: Multiaddr) -> String? {
     if isLeaving { return "this node is leaving" }
     if links.count >= connectionsMax { return "\(links.count) connections are open, the most allowed" }
-    if links.upgrading >= configuration.limits.upgrades { return "\(links.upgrading) connections are being upgraded" }
+    if links.upgrading >= configuration.limits.upgrades {
+      return "\(links.upgrading) connections are being upgraded"
+    }
     guard let host = address.tcpEndpoint?.host, !host.hasPrefix("127."), host != "::1" else { return nil }
     let here = links.upgrading(from: host)
-    return here >= configuration.limits.upgradesPerAddress ? "\(here) connections from \(host) are being upgraded" : nil
+    return here >= configuration.limits.upgradesPerAddress
+      ? "\(here) connections from \(host) are being upgraded" : nil
   }
 
   private func accept(_ channel: any Channel) -> EventLoopFuture<Void> {
@@ -218,7 +221,9 @@ extension Host {
     }
   }
 
-  private func dialMemory(_ network: MemoryNetwork, _ address: Multiaddr, _ expected: PeerID?) async throws -> PeerID {
+  private func dialMemory(_ network: MemoryNetwork, _ address: Multiaddr, _ expected: PeerID?) async throws
+    -> PeerID
+  {
     guard let wire = network.connect(to: address) else { throw DialError(address, "nobody listens there") }
     let loop = configuration.eventLoopGroup.next()
     let connection = makeConnection(on: loop, .dialer, expecting: expected, address)
@@ -244,7 +249,9 @@ extension Host {
       do {
         let peer = try await connect(to: address)
         pause = .seconds(1)
-        while links[peer] != nil, !Task.isCancelled { try await waitForLinkChange(until: .present + .seconds(5)) }
+        while links[peer] != nil, !Task.isCancelled {
+          try await waitForLinkChange(until: .present + .seconds(5))
+        }
       } catch {
         telemetry.dialFailed(address, "\(error)")
         do { try await Task.sleep(for: pause) } catch { return }  // cancelled

@@ -23,7 +23,9 @@ struct Requests {
 
   // MARK: Publications
 
-  mutating func wait(forPublication token: UInt64, _ continuation: CheckedContinuation<Publication, any Error>) {
+  mutating func wait(
+    forPublication token: UInt64, _ continuation: CheckedContinuation<Publication, any Error>
+  ) {
     publications[token] = continuation
   }
 
@@ -56,7 +58,9 @@ struct Requests {
 
   // MARK: Reach
 
-  mutating func wait(forReachOf id: MessageID, _ waiter: ReachWaiter) { reach[id, default: []].append(waiter) }
+  mutating func wait(forReachOf id: MessageID, _ waiter: ReachWaiter) {
+    reach[id, default: []].append(waiter)
+  }
 
   mutating func reached(_ id: MessageID, _ count: Int) {
     known[id] = count
@@ -90,7 +94,9 @@ struct Requests {
     for continuation in publications.values { continuation.resume(throwing: HostError.leaving) }
     for continuation in inquiries.values { continuation.resume(throwing: HostError.leaving) }
     for task in work.values { task.cancel() }
-    for (id, waiters) in reach { for waiter in waiters { waiter.continuation.resume(returning: known[id] ?? 0) } }
+    for (id, waiters) in reach {
+      for waiter in waiters { waiter.continuation.resume(returning: known[id] ?? 0) }
+    }
     (publications, inquiries, work, reach) = ([:], [:], [:], [:])
   }
 }
@@ -139,13 +145,15 @@ extension Host {
   /// - Returns: once the message was signed, judged and handed to the peers' queues.
   /// - Throws: `PublishFailure` with the reason, or `HostError.leaving`.
   public func publish(
-    _ payload: Payload, to topic: Topic, for audience: Audience = .everyone, policy: TopicPolicy = TopicPolicy()
+    _ payload: Payload, to topic: Topic, for audience: Audience = .everyone,
+    policy: TopicPolicy = TopicPolicy()
   ) async throws -> Published {
     if isLeaving { throw HostError.leaving }
     let token = requests.takeToken()
     let publication = try await withCheckedThrowingContinuation { continuation in
       requests.wait(forPublication: token, continuation)
-      handle(.publish(Draft(token: token, topic: topic, payload: payload, audience: audience, policy: policy)))
+      handle(
+        .publish(Draft(token: token, topic: topic, payload: payload, audience: audience, policy: policy)))
     }
     return Published(
       id: publication.id, sentTo: publication.sentTo, subscribers: publication.subscribers, host: self)
@@ -156,7 +164,8 @@ extension Host {
   /// The deadline travels along; cancelling the task, like the deadline, tells those who have not answered to stop.
   /// - Returns: one reply per recipient, each a payload or the reason there is none.
   /// - Throws: `AskRefusal` if the audience cannot be asked, `CancellationError` if the task is cancelled.
-  public func ask(_ audience: Audience, _ payload: Payload, on topic: Topic, within patience: Duration) async throws
+  public func ask(_ audience: Audience, _ payload: Payload, on topic: Topic, within patience: Duration)
+    async throws
     -> [Reply]
   {
     if isLeaving { throw HostError.leaving }

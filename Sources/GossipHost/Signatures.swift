@@ -27,7 +27,9 @@ final class Signatures: @unchecked Sendable {
 
   init(_ identity: Identity) { self.identity = identity }
 
-  func check(_ ticket: Ticket, _ message: WireMessage) { checks.append(Check(ticket: ticket, message: message)) }
+  func check(_ ticket: Ticket, _ message: WireMessage) {
+    checks.append(Check(ticket: ticket, message: message))
+  }
 
   func sign(_ ticket: Ticket, _ bytes: [UInt8]) { drafts.append((ticket, bytes)) }
 

@@ -24,7 +24,9 @@ public struct Incoming: AsyncSequence, Sendable {
     let buffer: MessageBuffer
 
     public mutating func next() async -> Received? { await buffer.next() }
-    public mutating func next(isolation actor: isolated (any Actor)?) async -> Received? { await buffer.next() }
+    public mutating func next(isolation actor: isolated (any Actor)?) async -> Received? {
+      await buffer.next()
+    }
   }
 
   public func makeAsyncIterator() -> Iterator { Iterator(buffer: buffer) }
@@ -152,7 +154,9 @@ struct Subscriptions {
   }
 
   mutating func deliver(_ message: Message, from peer: PeerID) {
-    for entry in topics[message.topic]?.buffers ?? [] where entry.buffer.put(message, from: peer) { lagged += 1 }
+    for entry in topics[message.topic]?.buffers ?? [] where entry.buffer.put(message, from: peer) {
+      lagged += 1
+    }
   }
 
   func endAll() {

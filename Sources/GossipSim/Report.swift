@@ -63,7 +63,9 @@ public struct Report: Sendable {
     var found: [String] = []
     var met: Set<String> = []  // looked up only
     for delivery in world.deliveries {
-      if !met.insert("\(delivery.participant)/\(delivery.id)").inserted, world.life(of: delivery.participant) == 0 {
+      if !met.insert("\(delivery.participant)/\(delivery.id)").inserted,
+        world.life(of: delivery.participant) == 0
+      {
         found.append("node \(delivery.participant) delivered \(delivery.id) twice")
       }
       if world.publications[delivery.id] == nil {
@@ -94,9 +96,11 @@ public struct Report: Sendable {
     return [
       ("nodes", "\(nodes)"), ("messages", "\(published)"),
       ("coverage", "\(Report.rounded(coverage * 100)) % (\(delivered) of \(owed))"),
-      ("latency p50", milliseconds(0.5)), ("latency p99", milliseconds(0.99)), ("latency max", milliseconds(1)),
+      ("latency p50", milliseconds(0.5)), ("latency p99", milliseconds(0.99)),
+      ("latency max", milliseconds(1)),
       ("duplicates per delivery", Report.rounded(duplicatesPerDelivery)),
-      ("bytes sent per node", "\(bytesPerNode)"), ("control share", "\(Report.rounded(controlShare * 100)) %"),
+      ("bytes sent per node", "\(bytesPerNode)"),
+      ("control share", "\(Report.rounded(controlShare * 100)) %"),
       ("mesh degree", "\(mesh.low)–\(mesh.high), mean \(Report.rounded(mesh.mean))"),
       ("shed", "\(shed)"), ("simulated", "\(Report.rounded(simulated.inSeconds)) s, \(events) events"),
       ("seed", "\(seed)"), ("fingerprint", fingerprint),
@@ -110,7 +114,8 @@ public struct Report: Sendable {
     }
     let fields: [(String, String)] = [
       ("nodes", "\(nodes)"), ("messages", "\(published)"), ("delivered", "\(delivered)"), ("owed", "\(owed)"),
-      ("coverage", "\(coverage)"), ("lat_ms_p50", number(latency(0.5))), ("lat_ms_p99", number(latency(0.99))),
+      ("coverage", "\(coverage)"), ("lat_ms_p50", number(latency(0.5))),
+      ("lat_ms_p99", number(latency(0.99))),
       ("lat_ms_max", number(latency(1))), ("dup_per_delivery", Report.rounded(duplicatesPerDelivery)),
       ("bytes", "\(bytes)"), ("bytes_per_node", "\(bytesPerNode)"),
       ("control_share", Report.rounded(controlShare)), ("frames", "\(frames)"), ("shed", "\(shed)"),

@@ -38,7 +38,8 @@ public struct Scenario: Sendable {
     try require((0...10_000_000).contains(messages), "messages", "0 to 10000000", messages)
     try require(rate > 0 && rate <= 1e6, "rate", "above 0, at most 1000000", rate)
     try require((8...1_000_000).contains(size), "size", "8 to 1000000 bytes", size)
-    try require((1...nodes).contains(publishers), "publishers", "1 to the number of nodes (\(nodes))", publishers)
+    try require(
+      (1...nodes).contains(publishers), "publishers", "1 to the number of nodes (\(nodes))", publishers)
     try require(
       (0...max(0, nodes - publishers)).contains(crashes), "crashes", "0 to nodes - publishers", crashes)
     try require(network.bandwidth > 0, "bandwidth", "more than 0 bytes per second", network.bandwidth)

@@ -156,7 +156,9 @@ public struct World: Sendable {
     tell(other, .connected(peer(dialer), Link(isOutbound: false, address: "world/\(dialer)")))
     for (mine, theirs) in [(dialer, other), (other, dialer)] {
       for (index, manner) in Manner.allCases.enumerated() {
-        let common = residents[mine].protocols[index].first { residents[theirs].protocols[index].contains($0) }
+        let common = residents[mine].protocols[index].first {
+          residents[theirs].protocols[index].contains($0)
+        }
         if let common { tell(mine, .opened(peer(theirs), manner, common)) }
       }
     }
@@ -296,7 +298,8 @@ public struct World: Sendable {
     case .resume(let peer): setReading(true, peer, at: index)
     case .check(let ticket, let message):
       let isAuthentic = Notional.isAuthentic(message)
-      queue.add(.tell(index, life: life, .checked(ticket, authentic: isAuthentic)), at: now + model.checkingTime)
+      queue.add(
+        .tell(index, life: life, .checked(ticket, authentic: isAuthentic)), at: now + model.checkingTime)
     case .sign(let ticket, let bytes):
       let signature = Notional.signature(of: residents[index].id, over: bytes)
       let input = Node.Input.signed(ticket, signature: signature, key: nil)
@@ -347,8 +350,12 @@ public struct World: Sendable {
     if !shed.isEmpty {
       traffic.shed += shed.messages + shed.offers
       let (life, id) = (residents[index].life, residents[other].id)
-      if shed.messages > 0 { queue.add(.tell(index, life: life, .shed(id, .message, count: shed.messages)), at: now) }
-      if shed.offers > 0 { queue.add(.tell(index, life: life, .shed(id, .offer, count: shed.offers)), at: now) }
+      if shed.messages > 0 {
+        queue.add(.tell(index, life: life, .shed(id, .message, count: shed.messages)), at: now)
+      }
+      if shed.offers > 0 {
+        queue.add(.tell(index, life: life, .shed(id, .offer, count: shed.offers)), at: now)
+      }
     }
     pump(pipe)
   }

@@ -35,7 +35,9 @@ final class DevNetwork: Sendable {
 
   /// Where others can join, without the node's id; nil without sockets.
   func firstAddress() async -> Multiaddr? {
-    guard let address = try? await hosts.first?.listening().first, address.tcpEndpoint != nil else { return nil }
+    guard let address = try? await hosts.first?.listening().first, address.tcpEndpoint != nil else {
+      return nil
+    }
     return address.withoutPeer
   }
 

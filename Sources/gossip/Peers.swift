@@ -36,7 +36,9 @@ struct Peers: AsyncParsableCommand {
     let deadline = ContinuousClock.now + timeout.duration
     while ContinuousClock.now < deadline {
       let details = await host.peers
-      if details.allSatisfy({ $0.agent != nil && $0.roundTrip != nil && !$0.topics.isEmpty }) { return details }
+      if details.allSatisfy({ $0.agent != nil && $0.roundTrip != nil && !$0.topics.isEmpty }) {
+        return details
+      }
       try await Task.sleep(for: .milliseconds(20))
     }
     return await host.peers

@@ -77,7 +77,8 @@ struct Simulate: AsyncParsableCommand {
     }
     let wall = (ContinuousClock.now - clock).inSeconds
     Terminal.say(
-      "took " + Figures.milliseconds(wall * 1_000) + ", \(Int(report.simulated.inSeconds / max(wall, 1e-9)))x real time")
+      "took " + Figures.milliseconds(wall * 1_000)
+        + ", \(Int(report.simulated.inSeconds / max(wall, 1e-9)))x real time")
     for violation in report.violations { Terminal.say("gossip: VIOLATION: \(violation)") }
     guard report.violations.isEmpty else { throw Exit.failed }
   }

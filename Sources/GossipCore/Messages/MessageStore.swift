@@ -16,7 +16,7 @@ public struct MessageStore: Sendable {
   private struct Window {
     /// In the order they came.
     var ids: Deque<MessageID> = []
-    var perTopic: [Topic: [MessageID]] = [:]
+    var perTopic: [Topic: Deque<MessageID>] = [:]
   }
 
   private var held: [MessageID: Held] = [:]
@@ -63,7 +63,10 @@ public struct MessageStore: Sendable {
 
   private mutating func evictOldest() -> Bool {
     guard let oldest = windows.lastIndex(where: { !$0.ids.isEmpty }) else { return false }
-    remove(windows[oldest].ids.removeFirst())
+    let id = windows[oldest].ids.removeFirst()
+    // The oldest of its window is the oldest of its topic there, too.
+    if let topic = held[id]?.message.topic { _ = windows[oldest].perTopic[topic]?.popFirst() }
+    remove(id)
     evicted += 1
     return true
   }

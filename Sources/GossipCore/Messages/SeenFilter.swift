@@ -49,8 +49,9 @@ struct SeenFilter: Sendable {
 
   mutating func insert(_ id: MessageID, _ fate: Fate, at now: Instant) {
     sweep(now)
-    guard entries[id] == nil else {
-      entries[id]!.fate = fate
+    if let entry = entries[id] {
+      // Its age stands somewhere behind younger ones; an expired one starts a new window.
+      entries[id] = Entry(until: entry.until > now ? entry.until : now + window, fate: fate)
       return
     }
     if entries.count >= countMax { evictOldest() }

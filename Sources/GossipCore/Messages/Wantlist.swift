@@ -13,15 +13,16 @@ public struct Wantlist: Sendable {
     let manner: Manner
     /// Who was asked last; its promise is open.
     var asked: PeerID?
-    /// Which asking this is; older entries of `promises` mean earlier ones.
-    var attempt = 0
+    /// Which asking of the whole list this is; other entries of `promises` mean earlier ones.
+    var asking: UInt64 = 0
     /// Others who offered it, in the order of their offers.
     var others: Deque<PeerID> = []
   }
 
   private var wants: [MessageID: Want] = [:]
   /// Open promises, the earliest first: all promises are given the same time.
-  private var promises = Deque<(until: Instant, id: MessageID, attempt: Int)>()
+  private var promises = Deque<(until: Instant, id: MessageID, asking: UInt64)>()
+  private var askings: UInt64 = 0
   private let patience: Duration
   private let countMax: Int
   private let holdersMax: Int
@@ -51,9 +52,16 @@ public struct Wantlist: Sendable {
       refused += 1
       return false
     }
-    wants[id] = Want(manner: manner, asked: peer)
-    promises.append((now + patience, id, 0))
+    wants[id] = Want(manner: manner)
+    ask(peer, for: id, now)
     return true
+  }
+
+  private mutating func ask(_ peer: PeerID, for id: MessageID, _ now: Instant) {
+    askings += 1
+    wants[id]!.asked = peer
+    wants[id]!.asking = askings
+    promises.append((now + patience, id, askings))
   }
 
   /// The message arrived, or will not be wanted any more.
@@ -74,7 +82,7 @@ public struct Wantlist: Sendable {
     var outcome = Outcome()
     while let promise = promises.first, promise.until <= now {
       promises.removeFirst()
-      guard let want = wants[promise.id], want.attempt == promise.attempt, let peer = want.asked else {
+      guard let want = wants[promise.id], want.asking == promise.asking, let peer = want.asked else {
         continue
       }
       outcome.broken[peer, default: 0] += 1
@@ -87,7 +95,7 @@ public struct Wantlist: Sendable {
   mutating func release(_ peer: PeerID, at now: Instant) -> Outcome {
     var outcome = Outcome()
     for promise in promises {
-      guard let want = wants[promise.id], want.attempt == promise.attempt else { continue }
+      guard let want = wants[promise.id], want.asking == promise.asking else { continue }
       wants[promise.id]!.others.removeAll { $0 == peer }
       if want.asked == peer { askNext(promise.id, now, &outcome) }
     }
@@ -100,9 +108,7 @@ public struct Wantlist: Sendable {
       wants[id] = nil
       return
     }
-    wants[id]!.asked = next
-    wants[id]!.attempt += 1
-    promises.append((now + patience, id, wants[id]!.attempt))
+    ask(next, for: id, now)
     outcome.ask[next, default: (wants[id]!.manner, [])].ids.append(id)
   }
 }

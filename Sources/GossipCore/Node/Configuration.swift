@@ -15,6 +15,7 @@ public struct Configuration: Sendable {
     try gossipSub.validate()
     try direct.validate()
     try limits.validate()
+    try wire.validate()
   }
 }
 
@@ -62,15 +63,16 @@ public struct Limits: Hashable, Sendable {
       ("versionsPerCheck", versionsPerCheck), ("publicationsOpen", publicationsOpen), ("seenMax", seenMax),
       ("storeCountMax", storeCountMax), ("storeSizeMax", storeSizeMax), ("wantsMax", wantsMax),
       ("holdersPerWant", holdersPerWant), ("reachWatchedMax", reachWatchedMax),
-    ] where value < 1 {
-      throw ConfigurationError("limits.\(name)", expected: "at least 1", found: "\(value)")
+    ] where !(1...1 << 40).contains(value) {
+      throw ConfigurationError("limits.\(name)", expected: "1 to 2^40", found: "\(value)")
     }
     guard uncheckedPerPeer >= 2 else {
       throw ConfigurationError(
         "limits.uncheckedPerPeer", expected: "at least 2", found: "\(uncheckedPerPeer)")
     }
-    guard seenFor > .zero else {
-      throw ConfigurationError("limits.seenFor", expected: "more than 0", found: "\(seenFor)")
+    guard Duration.settings.contains(seenFor) else {
+      throw ConfigurationError(
+        "limits.seenFor", expected: "more than 0, at most ten years", found: "\(seenFor)")
     }
   }
 }

@@ -8,6 +8,12 @@ public struct ProtocolName: Hashable, Sendable, ExpressibleByStringLiteral, Cust
   public init(stringLiteral name: String) { self.name = name }
 
   public var description: String { name }
+
+  public static func == (a: ProtocolName, b: ProtocolName) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in name.utf8 { hasher.combine(byte) }
+  }
 }
 
 /// A manner of spreading: one dissemination, with the protocol ids it answers to.

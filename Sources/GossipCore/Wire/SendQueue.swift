@@ -121,16 +121,27 @@ public struct SendQueue: Sendable {
 
   /// Offers are cut so that a frame's controls stay within what others accept.
   private mutating func push(offers ids: [MessageID], _ shed: inout Shed, _ word: ([MessageID]) -> Control) {
-    let idSize = ids.first.map { Protobuf.size(field: 1, count: $0.bytes.count) } ?? 1
-    for part in ids.chunks(of: max(1, (wire.controlSizeSent - wire.topicSizeMax) / idSize)) {
-      let offer = word(part)
-      guard offerBytes + offer.fieldSize <= bounds.offers else {
-        shed.offers += 1
-        continue
+    var part: [MessageID] = []
+    var size = 0
+    for id in ids {
+      let idSize = Protobuf.size(field: 1, count: id.bytes.count)
+      if !part.isEmpty, size + idSize > wire.controlSizeSent - wire.topicSizeMax {
+        push(offer: word(part), &shed)
+        (part, size) = ([], 0)
       }
-      offerBytes += offer.fieldSize
-      offers.append(offer)
+      part.append(id)
+      size += idSize
     }
+    if !part.isEmpty { push(offer: word(part), &shed) }
+  }
+
+  private mutating func push(offer: Control, _ shed: inout Shed) {
+    guard offerBytes + offer.fieldSize <= bounds.offers else {
+      shed.offers += 1
+      return
+    }
+    offerBytes += offer.fieldSize
+    offers.append(offer)
   }
 
   /// What a queued GRAFT or PRUNE said is overtaken by a newer word on the same topic.
@@ -166,9 +177,9 @@ public struct SendQueue: Sendable {
   /// The next frame: control as far as it fits, then messages, then offers.
   private mutating func next() -> Frame {
     var frame = Frame(manner)
-    var size = 0
+    var size = 4  // key and length of the control message
     var hasDontWant = false
-    while let word = words.first, size == 0 || size + word.size <= wire.controlSizeSent {
+    while let word = words.first, frame.isEmpty || size + word.size <= wire.controlSizeSent {
       if case .control(.dontWant) = word {
         if hasDontWant { break }  // receivers read a limited number of ids per frame
         hasDontWant = true
@@ -202,11 +213,12 @@ public struct SendQueue: Sendable {
       frame.controls.append(letter)
     }
     while letters.isEmpty, let message = messages.first, frame.messages.count < wire.messagesSent,
-      frame.isEmpty || size + message.bytes.count <= wire.frameSizeSent
+      case let whole = Protobuf.size(field: 2, count: message.bytes.count),
+      frame.isEmpty || size + whole <= wire.frameSizeSent
     {
       messages.removeFirst()
       messageBytes -= message.bytes.count
-      size += message.bytes.count + 4
+      size += whole
       frame.messages.append(message)
     }
   }

@@ -25,4 +25,32 @@ public struct WireLimits: Hashable, Sendable {
   public var dontWantIDsSent = 10
 
   public init() {}
+
+  func validate() throws(ConfigurationError) {
+    for (name, value) in [
+      ("frameSizeMax", frameSizeMax), ("messagesPerFrame", messagesPerFrame),
+      ("subscriptionsPerFrame", subscriptionsPerFrame), ("controlsPerFrame", controlsPerFrame),
+      ("idsPerFrame", idsPerFrame), ("idSizeMax", idSizeMax), ("topicSizeMax", topicSizeMax),
+      ("controlSizeSent", controlSizeSent), ("frameSizeSent", frameSizeSent), ("messagesSent", messagesSent),
+      ("dontWantIDsSent", dontWantIDsSent),
+    ] where !(1...1 << 30).contains(value) {
+      throw ConfigurationError("wire.\(name)", expected: "1 to 2^30", found: "\(value)")
+    }
+    guard frameSizeMax >= 2_048, frameSizeSent <= frameSizeMax else {
+      throw ConfigurationError(
+        "wire.frameSizeMax", expected: "at least 2048 bytes and frameSizeSent (\(frameSizeSent))",
+        found: "\(frameSizeMax)")
+    }
+    guard controlSizeSent <= frameSizeSent, controlSizeSent > topicSizeMax else {
+      throw ConfigurationError(
+        "wire.controlSizeSent",
+        expected: "more than topicSizeMax (\(topicSizeMax)), at most frameSizeSent (\(frameSizeSent))",
+        found: "\(controlSizeSent)")
+    }
+  }
+}
+
+extension Duration {
+  /// What a setting may be: long enough to be counted, short enough to be added up.
+  static let settings = Duration.nanoseconds(1)...Duration.seconds(10 * 365 * 86_400)
 }

@@ -69,7 +69,6 @@ public struct GossipSubParameters: Hashable, Sendable {
     try require((0...1).contains(gossipFactor), "gossipFactor", "0...1", gossipFactor)
     try require(
       heartbeatInterval >= .milliseconds(50), "heartbeatInterval", "at least 50 ms", heartbeatInterval)
-    try require(heartbeatDelay > .zero, "heartbeatDelay", "more than 0", heartbeatDelay)
     try require(
       (0...max(0, historyLength)).contains(historyGossip), "historyGossip",
       "0...historyLength (\(historyLength))", historyGossip)
@@ -78,13 +77,19 @@ public struct GossipSubParameters: Hashable, Sendable {
       ("fanoutFor", fanoutFor), ("pruneBackoff", pruneBackoff), ("unsubscribeBackoff", unsubscribeBackoff),
       ("backoffMax", backoffMax), ("graftFloodThreshold", graftFloodThreshold),
       ("wantFollowup", wantFollowup),
-    ] { try require(value > .zero, name, "more than 0", value) }
+      ("heartbeatDelay", heartbeatDelay), ("heartbeatInterval", heartbeatInterval),
+    ] { try require(Duration.settings.contains(value), name, "more than 0, at most ten years", value) }
     for (name, value) in [
       ("backoffSlack", backoffSlack), ("retransmissions", retransmissions), ("offerLength", offerLength),
       ("offersPerHeartbeat", offersPerHeartbeat), ("dontWantLength", dontWantLength),
       ("dontWantsPerHeartbeat", dontWantsPerHeartbeat), ("floodPublishSize", floodPublishSize),
       ("dontWantSize", dontWantSize),
-    ] { try require(value >= 0, name, "at least 0", value) }
-    try require(dontWantHeartbeats >= 1, "dontWantHeartbeats", "at least 1", dontWantHeartbeats)
+    ] { try require((0...1 << 30).contains(value), name, "0 to 2^30", value) }
+    try require(
+      (1...1 << 20).contains(dontWantHeartbeats), "dontWantHeartbeats", "1 to 2^20", dontWantHeartbeats)
+    try require(backoffSlack <= 1 << 20, "backoffSlack", "at most 2^20", backoffSlack)
+    try require(degreeHigh <= 1 << 20, "degreeHigh", "at most 2^20", degreeHigh)
+    try require(degreeLazy <= 1 << 20, "degreeLazy", "at most 2^20", degreeLazy)
+    try require(historyLength <= 1 << 20, "historyLength", "at most 2^20", historyLength)
   }
 }

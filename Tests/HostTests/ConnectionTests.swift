@@ -1,0 +1,322 @@
+import Foundation
+import GossipCore
+import GossipHost
+import GossipLibp2p
+import NIOCore
+import NIOPosix
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct `Connections` {
+  // LP-65
+  @Test func `that are dialed at once make one peer, and traffic once`() async throws {
+    try await withHosts(2) { hosts in
+      try await withInboxes(hosts, on: "t") { inboxes in
+        let (a, b) = (try await hosts[0].address, try await hosts[1].address)
+        async let one = hosts[0].connect(to: a == b ? a : b)
+        async let other = hosts[1].connect(to: a)
+        _ = try? await one
+        _ = try? await other
+        for (host, peer) in [(hosts[0], hosts[1]), (hosts[1], hosts[0])] {
+          try await host.waitForPeers(1, on: "t", within: .seconds(10))
+          #expect(await host.snapshot.peers.map(\.id) == [peer.identity.peer])
+        }
+        for number in 0..<20 { _ = try await hosts[0].publish(Payload("\(number)"), to: "t") }
+        try await eventually("all messages") { inboxes[1].count == 20 }
+        #expect(Set(inboxes[1].texts).count == 20)
+      }
+    }
+  }
+
+  // LP-66
+  @Test func `to somebody else than meant are refused, and say who answered`() async throws {
+    try await withHosts(2) { hosts in
+      let stranger = Identity.random().peer
+      let address = try #require(try await hosts[1].address.withoutPeer).with(stranger)
+      let error = await #expect(throws: DialError.self) { try await hosts[0].connect(to: address) }
+      let text = try #require(error).description
+      #expect(text.contains("\(stranger)") && text.contains("\(hosts[1].identity.peer)"), "\(text)")
+      #expect(await hosts[1].snapshot.peers.isEmpty)
+    }
+  }
+
+  // LP-66
+  @Test func `to ourselves are refused`() async throws {
+    try await withHosts(1) { hosts in
+      await #expect(throws: DialError.self) { try await hosts[0].connect(to: try await hosts[0].address) }
+      let nameless = try #require(try await hosts[0].address.withoutPeer)
+      await #expect(throws: DialError.self) { try await hosts[0].connect(to: nameless) }
+      try await eventually("nobody") { await hosts[0].snapshot.peers.isEmpty }
+    }
+  }
+
+  // LP-66
+  @Test func `to where nobody listens fail with a reason`() async throws {
+    try await withHosts(1) { hosts in
+      let nowhere = try Multiaddr("/ip4/127.0.0.1/tcp/1")
+      let error = await #expect(throws: DialError.self) { try await hosts[0].connect(to: nowhere) }
+      #expect(try #require(error).reason.lowercased().contains("refused"))
+      let udp = try Multiaddr("/ip4/127.0.0.1/udp/1")
+      await #expect(throws: DialError.self) { try await hosts[0].connect(to: udp) }
+    }
+  }
+
+  // LP-67
+  @Test func `beyond the limit are refused, and taken again when there is room`() async throws {
+    try await withHosts(4) {
+      $0.limits.connections = 2
+    } _: { hosts in
+      let address = try await hosts[0].address
+      for host in hosts[1...2] { try await host.connect(to: address) }
+      await #expect(throws: DialError.self) { try await hosts[3].connect(to: address) }
+      await hosts[1].disconnect(hosts[0].identity.peer)
+      try await eventually("room") { await hosts[0].snapshot.peers.count == 1 }
+      try await hosts[3].connect(to: address)
+      #expect(await hosts[0].snapshot.peers.count == 2)
+    }
+  }
+
+  @Test func `to bootstrap nodes are made again when they were lost`() async throws {
+    try await withHosts(1) { hosts in
+      let address = try await hosts[0].address
+      try await withHosts(1) {
+        $0.bootstrap = [address]
+      } _: { others in
+        try await eventually("connected") { await others[0].snapshot.peers.count == 1 }
+        await hosts[0].disconnect(others[0].identity.peer)
+        try await eventually("lost") { await others[0].snapshot.counters.heartbeats >= 0 }
+        try await eventually("connected again") {
+          let peers = await hosts[0].snapshot.peers
+          return peers.map(\.id) == [others[0].identity.peer]
+        }
+      }
+    }
+  }
+
+  @Test func `tell what the peer is`() async throws {
+    try await withHosts(2) { hosts in
+      try await hosts[0].connect(to: hosts[1].address)
+      try await eventually("identify and a ping") {
+        await hosts[0].peers.first.map { $0.agent != nil && $0.roundTrip != nil } == true
+      }
+      let details = try #require(await hosts[0].peers.first)
+      #expect(details.agent?.hasPrefix("swift-gossip/") == true)
+      #expect(details.protocols.contains("/meshsub/1.2.0") && details.protocols.contains("/ipfs/ping/1.0.0"))
+      let listening = try #require(try await hosts[1].address.withoutPeer)
+      #expect(details.listenAddresses == [listening])
+      #expect(details.isOutbound)
+    }
+  }
+}
+
+/// How an attacker leaves or stays, at some stage of a connection.
+enum Attack: String, CaseIterable, Sendable { case silence, halfClose, reset, garbage, drip }
+
+/// What it said before that, byte for byte as an honest dialer would.
+enum Opening: String, CaseIterable, Sendable {
+  case nothing, header, proposal, halfANoiseMessage
+
+  var bytes: [UInt8] {
+    let header = [0x13] + Array("/multistream/1.0.0\n".utf8)
+    let proposal = [0x07] + Array("/noise\n".utf8)
+    return switch self {
+    case .nothing: []
+    case .header: header
+    case .proposal: header + proposal
+    case .halfANoiseMessage: header + proposal + [0, 32] + [UInt8](repeating: 5, count: 16)
+    }
+  }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `A hostile stranger` {
+  // LP-18, LP-30, LP-64
+  @Test(arguments: Attack.allCases, Opening.allCases)
+  func `is dropped by the deadline with a logged reason, and nobody else notices`(
+    attack: Attack, opening: Opening
+  ) async throws {
+    let book = LogBook()
+    try await withHosts(2) {
+      $0.logger = book.logger
+      $0.limits.upgradePatience = .milliseconds(300)
+    } _: { hosts in
+      try await withInboxes(hosts, on: "t") { inboxes in
+        try await hosts[1].connect(to: hosts[0].address)
+        try await hosts[1].waitForPeers(1, on: "t", within: .seconds(10))
+        let stranger = try await RawPeer.connect(to: try await hosts[0].address)
+        try await stranger.write(opening.bytes)
+        let dripping = Task {
+          switch attack {
+          case .silence: break
+          case .halfClose: try await stranger.halfClose()
+          case .reset: try await stranger.reset()
+          case .garbage: try await stranger.write([UInt8](repeating: 0xfe, count: 3_000))
+          case .drip:
+            while !Task.isCancelled {
+              try await stranger.write([0x01])
+              try await Task.sleep(for: .milliseconds(20))
+            }
+          }
+        }
+        defer {
+          dripping.cancel()
+          stranger.close()
+        }
+        try await eventually("dropped", within: .seconds(5)) {
+          book.contains("connection dropped before it was a peer", "reason=")
+        }
+        _ = try await hosts[1].publish("unharmed", to: "t")
+        try await eventually("traffic") { inboxes[0].texts == ["unharmed"] }
+        #expect(await hosts[0].snapshot.peers.count == 1)
+      }
+    }
+  }
+
+  @Test func `cannot open more upgrades than allowed`() async throws {
+    let book = LogBook()
+    try await withHosts(1) {
+      $0.logger = book.logger
+      $0.limits.upgrades = 4
+    } _: { hosts in
+      let address = try await hosts[0].address
+      var strangers: [RawPeer] = []
+      for _ in 0..<10 { strangers.append(try await RawPeer.connect(to: address)) }
+      try await eventually("refusals") { book.contains("connection refused", "are being upgraded") }
+      for stranger in strangers { stranger.close() }
+      try await eventually("room again") { (try? await RawPeer.connect(to: address)) != nil }
+    }
+  }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `A hostile peer` {
+  private func attack(
+    _ change: (inout HostConfiguration) -> Void = { _ in },
+    _ body: @escaping @Sendable (HostilePeer, [Host], [Inbox]) async throws -> Void
+  ) async throws {
+    try await withHosts(2, .tcp, change) { hosts in
+      try await withInboxes(hosts, on: "t") { inboxes in
+        try await hosts[1].connect(to: hosts[0].address)
+        try await hosts[1].waitForPeers(1, on: "t", within: .seconds(10))
+        let peer = HostilePeer()
+        try await peer.connect(to: try await hosts[0].address)
+        try await eventually("a stream") { await peer.isOpen }
+        defer { Task { await peer.close() } }
+        try await body(peer, hosts, inboxes)
+        _ = try await hosts[1].publish("unharmed", to: "t")
+        try await eventually("traffic") { inboxes[0].texts.contains("unharmed") }
+      }
+    }
+  }
+
+  // GS-8
+  @Test func `that goes on sending garbage is counted and dropped`() async throws {
+    let book = LogBook()
+    try await attack {
+      $0.logger = book.logger
+      $0.limits.faultsPerMinute = 4
+    } _: { peer, hosts, _ in
+      for _ in 0..<50 {
+        try await eventually("a stream, or the end") {
+          await peer.wake()
+          let (isOpen, hasEnded) = await (peer.isOpen, peer.hasEnded)
+          return isOpen || hasEnded
+        }
+        guard await !peer.hasEnded else { break }
+        let before = await hosts[0].snapshot.counters.garbled
+        guard (try? await peer.say([4, 0xff, 0xff, 0xff, 0xff])) != nil else { continue }  // reset meanwhile
+        try await eventually("counted") { await hosts[0].snapshot.counters.garbled > before }
+      }
+      try await eventually("the end") { await peer.hasEnded }
+      #expect(book.contains("disconnected", "\(peer.id)", "faults within a minute"))
+      #expect(await hosts[0].snapshot.counters.garbled > 4)
+    }
+  }
+
+  // GS-7
+  @Test func `cannot send a frame over the maximum`() async throws {
+    try await attack { peer, hosts, _ in
+      var length: [UInt8] = []
+      Varint.append(1 << 20 + 1, to: &length)
+      try await peer.say(length)
+      try await eventually("counted") { await hosts[0].snapshot.counters.garbled == 1 }
+    }
+  }
+
+  @Test func `that floods a slow judge waits in its own kernel, and costs a bounded amount of memory`()
+    async throws
+  {
+    let gate = Gate()
+    try await attack {
+      $0.judge = { message, _ in
+        if message.payload.text.hasPrefix("flood") { await gate.wait() }
+        return .accept
+      }
+      $0.node.limits.uncheckedPerPeer = 8
+    } _: { peer, hosts, _ in
+      let before = await hosts[0].traffic.received
+      let residentBefore = residentBytes()
+      let flooding = Task {
+        for number in 0..<2_000 {
+          var frame = Frame(.gossipSub)
+          let filler = String(repeating: "x", count: 16_000)
+          let message = WireMessage(
+            topic: "t", payload: Payload("flood \(number) \(filler)"), author: peer.id,
+            sequence: UInt64(number))
+          frame.messages = [message.signed(peer.identity.sign(message.signedBytes))]
+          try await peer.say(frame)
+        }
+      }
+      try await eventually("paused") {
+        await hosts[0].snapshot.peers.first { $0.id == peer.id }?.isPaused == true
+      }
+      // Its 32 MB do not come in; what is open is what one burst brought, not what it sent.
+      try await eventually("a standstill") {
+        let first = await hosts[0].traffic.received
+        try await Task.sleep(for: .milliseconds(200))
+        return await hosts[0].traffic.received == first
+      }
+      let taken = await hosts[0].traffic.received - before
+      #expect(taken < 4 << 20, "\(taken) bytes were read")
+      #expect(await hosts[0].snapshot.sizes.checks < 100)
+      #expect(residentBytes() - residentBefore < 64 << 20, "resident memory grew")
+      flooding.cancel()
+      await gate.open()
+    }
+  }
+
+  // GS-145
+  @Test func `that never reads is closed, and its queue stays at its bound`() async throws {
+    let book = LogBook()
+    try await attack {
+      $0.logger = book.logger
+      $0.limits.stallPatience = .milliseconds(500)
+      $0.limits.queue.messages = 1 << 20
+    } _: { peer, hosts, inboxes in
+      var frame = Frame(.gossipSub)
+      frame.subscriptions = [Subscription("t", joins: true)]
+      frame.controls = [.graft("t")]
+      try await peer.say(frame)
+      try await eventually("two members") { await hosts[0].snapshot.topics[0].members.count == 2 }
+      try await peer.stopReading()
+      for number in 0..<400 {
+        let size = 50_000
+        _ = try await hosts[0].publish(Payload([UInt8](repeating: UInt8(number % 256), count: size)), to: "t")
+        try await eventually("the other peer") { inboxes[1].count == number + 1 }
+        if await hosts[0].snapshot.counters.shed > 0 { break }
+      }
+      #expect(await hosts[0].snapshot.counters.shed > 0)
+      try await eventually("closed") { book.contains("disconnected", "\(peer.id)", "stalled") }
+    }
+  }
+}
+
+/// Resident memory of this process, bytes.
+func residentBytes() -> Int {
+  guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+  defer { fclose(file) }
+  var (size, resident) = (0, 0)
+  withUnsafeMutablePointer(to: &size) { size in
+    withUnsafeMutablePointer(to: &resident) { resident in
+      _ = withVaList([size, resident]) { vfscanf(file, "%ld %ld", $0) }
+    }
+  }
+  return resident * Int(sysconf(Int32(_SC_PAGESIZE)))
+}
