@@ -76,6 +76,12 @@ let package = Package(
       ],
       swiftSettings: toolSettings),
 
+    .testTarget(
+      name: "CoreTests", dependencies: ["GossipCore", crypto, ordered], swiftSettings: toolSettings),
+    .testTarget(name: "NodeTests", dependencies: ["GossipCore"], swiftSettings: toolSettings),
+    .testTarget(name: "ArchitectureTests", swiftSettings: toolSettings),
+    .testTarget(name: "FuzzTests", dependencies: ["GossipFuzz"], swiftSettings: toolSettings),
+    .testTarget(name: "CommandTests", dependencies: ["gossip", "GossipCore", "GossipLibp2p"], swiftSettings: toolSettings),
     .testTarget(name: "SimTests", dependencies: ["GossipCore", "GossipSim"], swiftSettings: toolSettings),
     .testTarget(
       name: "HostTests",

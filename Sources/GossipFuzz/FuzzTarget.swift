@@ -130,7 +130,6 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     func read(_ pieces: [ArraySlice<UInt8>]) -> (payload: [UInt8], failed: Bool) {
       var yamux = Yamux(isClient: false, YamuxLimits())
       var payload: [UInt8] = []
-      var out: [UInt8] = []
       for piece in pieces {
         let piece = Array(piece)
         var offset = 0
@@ -140,9 +139,11 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             if case .ended(let id) = signal { yamux.finish(id) }
           }
         } catch { return (payload, true) }
-        yamux.drain(into: &out)
         precondition(yamux.streamCount <= YamuxLimits().inboundStreamsMax)
       }
+      // Only now: what we say in between changes what the peer's next frame means.
+      var out: [UInt8] = []
+      yamux.drain(into: &out)
       return (payload, false)
     }
     let (whole, cut) = (read([bytes[...]]), read(pieces(of: bytes)))

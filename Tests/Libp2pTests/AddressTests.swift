@@ -4,6 +4,7 @@ import Testing
 @testable import GossipLibp2p
 
 @Suite struct `A varint of libp2p` {
+  // LP-1
   @Test(
     arguments: [
       (0, "00"), (1, "01"), (127, "7f"), (128, "8001"), (255, "ff01"), (300, "ac02"), (16_384, "808001"),
@@ -15,6 +16,7 @@ import Testing
     #expect(try unsafe Varint.read(bytes.span.bytes) == .complete(value, size: bytes.count))
   }
 
+  // LP-2
   @Test func `that is not minimal, over-long or cut off is refused`() throws {
     for text in ["8000", "818000", "ffffffffffffffffff01"] {
       let bytes = hex(text)
@@ -26,6 +28,7 @@ import Testing
 }
 
 @Suite struct `An address` {
+  // LP-9
   @Test(arguments: Vectors.multiaddrs) func `has one text and one encoding`(text: String, encoded: String)
     throws
   {
@@ -45,6 +48,7 @@ import Testing
     #expect(try Multiaddr(text).description == canonical)
   }
 
+  // LP-10
   @Test(arguments: [
     "", "/", "ip4/1.2.3.4", "/ip4", "/ip4/", "/ip4/1.2.3", "/ip4/1.2.3.256", "/ip4/01.2.3.4",
     "/ip4/1.2.3.4.5",
@@ -57,6 +61,7 @@ import Testing
     #expect(throws: MultiaddrError.self) { try Multiaddr(text) }
   }
 
+  // LP-10
   @Test func `of malformed bytes is refused`() {
     let refused = [
       "", "04", "047f0000", "0600", "2900", "35", "3505616263", "3500", "3503612f62", "a503", "a5030100",
@@ -100,6 +105,7 @@ import Testing
     #expect(try Multiaddr("/p2p/\(peer.cid)").description == "/p2p/\(peer)")
   }
 
+  // LP-10
   @Test func `that nobody knows leaves the others of a list`() {
     let peer = someone(1).peer
     let listed = [hex("ffff0301"), hex("047f000001060fa1")].compactMap { Multiaddr(listed: $0, of: peer) }

@@ -44,6 +44,7 @@ private func read(_ bytes: [UInt8], pieces: Int = .max) throws(WireError) -> Ide
     for pieces in 1...64 { #expect(try read(Vectors.identifyCapture, pieces: pieces) == whole) }
   }
 
+  // LP-58
   @Test func `in several parts is merged`() throws {
     let parts = (0..<10).map { number in
       part { Protobuf.append(field: 3, bytes: Array("/p/\(number)".utf8), to: &$0) }
@@ -53,12 +54,14 @@ private func read(_ bytes: [UInt8], pieces: Int = .max) throws(WireError) -> Ide
     #expect(throws: WireError.self) { try read(eleven) }
   }
 
+  // LP-3, LP-58
   @Test func `may have 8 KiB, and is refused on its length beyond`() throws {
     let padding = [UInt8](repeating: 1, count: 8_192 - 3)
     #expect(try read(part { Protobuf.append(field: 15, bytes: padding, to: &$0) }).protocols.isEmpty)
     #expect(throws: WireError.tooLong("identify", size: 8_193, limit: 8_192)) { try read(hex("8140")) }
   }
 
+  // LP-58
   @Test func `that is garbled or ends early is refused`() {
     for bytes in [[], [5], [2, 0x0a, 5], [1, 0x0f], Array(Vectors.identifyCapture.dropLast())] {
       #expect(throws: WireError.self) { try read(bytes) }
@@ -79,6 +82,7 @@ private func read(_ bytes: [UInt8], pieces: Int = .max) throws(WireError) -> Ide
     #expect(message.protocols.count == 256 && message.listenAddresses.count == 64 && message.agent == nil)
   }
 
+  // LP-59, LP-60
   @Test func `changes only what it mentions, and never for the worse`() throws {
     let peer = someone(2).peer
     var info = IdentifyInfo()
@@ -136,6 +140,7 @@ private func read(_ bytes: [UInt8], pieces: Int = .max) throws(WireError) -> Ide
           """)[...])
   }
 
+  // LP-61
   @Test func `of another domain, type, signer or peer is refused`() {
     let payload = PeerRecord(peer: identity.peer, sequence: 1, addresses: []).payload
     let stranger = try! Identity(seed: seed(3))
@@ -152,6 +157,7 @@ private func read(_ bytes: [UInt8], pieces: Int = .max) throws(WireError) -> Ide
     #expect(throws: WireError.self) { try PeerRecord(opening: flipped) }
   }
 
+  // LP-61
   @Test func `takes its own id off its addresses, and drops those of others`() throws {
     let bare = try Multiaddr("/ip4/127.0.0.1/tcp/1")
     let foreign = try Identity(seed: seed(3)).peer
@@ -160,6 +166,7 @@ private func read(_ bytes: [UInt8], pieces: Int = .max) throws(WireError) -> Ide
     #expect(try PeerRecord(opening: record.sealed(by: identity)).addresses == [bare])
   }
 
+  // LP-61
   @Test func `with an older number does not replace a newer one`() {
     var info = IdentifyInfo()
     for (sequence, kept) in [(5, 5), (4, 5), (5, 5), (6, 6)] as [(UInt64, UInt64)] {
@@ -172,6 +179,7 @@ private func read(_ bytes: [UInt8], pieces: Int = .max) throws(WireError) -> Ide
 }
 
 @Suite struct `A ping` {
+  // LP-63
   @Test func `is echoed in blocks of 32, however it is split`() {
     let blocks = (0..<96).map { UInt8($0) }
     for pieces in 1...96 {
@@ -186,6 +194,7 @@ private func read(_ bytes: [UInt8], pieces: Int = .max) throws(WireError) -> Ide
     }
   }
 
+  // LP-63
   @Test func `of ours wants the same bytes back`() {
     var right = Ping.Initiator(block: seed(1))
     #expect(right.receive(seed(1)[..<10]) == nil)

@@ -6,6 +6,7 @@ import Testing
 @testable import GossipLibp2p
 
 @Suite struct `A key` {
+  // LP-4
   @Test func `of each type has the id other implementations give it`() throws {
     let ids = [
       (Vectors.ed25519Public, "12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq"),
@@ -22,6 +23,7 @@ import Testing
     }
   }
 
+  // LP-7
   @Test func `of up to 42 bytes is inside its id, a longer one is hashed`() throws {
     let ed25519 = try PublicKey(protobuf: Vectors.ed25519Public)
     #expect(try PublicKey(embeddedIn: ed25519.peer) == ed25519)
@@ -31,6 +33,7 @@ import Testing
     #expect(throws: KeyError.self) { try PublicKey(embeddedIn: rsa.peer) }
   }
 
+  // LP-8
   @Test func `verifies its signature, and no other`() throws {
     let message = Array("message".utf8)
     let identity = someone(1)
@@ -81,6 +84,7 @@ import Testing
     for bytes in refused { #expect(throws: KeyError.self) { try PublicKey(protobuf: bytes) } }
   }
 
+  // LP-8
   @Test func `of RSA with fewer than 2048 bits is refused`() throws {
     let small = try _RSA.Signing.PrivateKey(unsafeKeySize: .init(bitCount: 1024)).publicKey.derRepresentation
     var protobuf: [UInt8] = [0x08, 0x00]
@@ -90,12 +94,14 @@ import Testing
 }
 
 @Suite struct `An identity` {
+  // LP-4
   @Test func `reads and writes the private key of the specification`() throws {
     let identity = try Identity(privateKeyProtobuf: Vectors.ed25519Private)
     #expect(identity.publicKey.protobuf == Vectors.ed25519Public)
     #expect(identity.privateKeyProtobuf == Vectors.ed25519Private)
   }
 
+  // LP-6
   @Test func `reads the older form of 96 bytes if its copies are equal`() throws {
     let seedAndPublic = Vectors.ed25519Private.dropFirst(4)
     let header: [UInt8] = [0x08, 0x01, 0x12, 0x60]
@@ -123,6 +129,7 @@ import Testing
     #expect(!dumped.lowercased().contains("key"))
   }
 
+  // GS-1, GS-18
   @Test func `signs the pubsub message of the known answers`() throws {
     let identity = try Identity(seed: Array(0..<32))
     #expect(identity.peer.description == "12D3KooWA4Xop1JaT3MHxwYMkCepYsv4iPVopMXwCz5iHYdBfeSB")
@@ -139,6 +146,7 @@ import Testing
 }
 
 @Suite struct `A peer id` {
+  // LP-4
   @Test func `is read from base58 and from a CID in several bases`() throws {
     let hashed = hex("12209dff3b17d74cf4d38a50d8b6383e92d181a10395a5e73a726dcccbd21bf6f0b9")
     let id = try PeerID(parsing: "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N")
@@ -154,6 +162,7 @@ import Testing
     #expect((try? PeerID(parsing: base36))?.isWellFormed == true)
   }
 
+  // LP-5
   @Test func `with another codec, hash, length or alphabet is refused`() {
     let hash = [UInt8](repeating: 7, count: 32)
     let texts = [
@@ -168,6 +177,7 @@ import Testing
     #expect(PeerID([1, 2, 3])?.isWellFormed == false)
   }
 
+  // LP-5
   @Test func `keeps leading zero bytes as leading ones in base58`() {
     #expect(Base58.encode([0, 0, 1]) == "112")
     #expect(Base58.decode("112", sizeMax: 8) == [0, 0, 1])

@@ -27,6 +27,7 @@ private func respond(_ bytes: [UInt8], pieces: Int = .max, _ accepted: [Protocol
 @Suite struct `A negotiation` {
   let header = Multistream.header
 
+  // LP-11
   @Test func `accepts the first, the third, or none`() throws {
     #expect(try respond(Puppet.words([header, "/a"])).agreed == "/a")
     let third = try respond(Puppet.words([header, "/x", "/y", "/b"]))
@@ -35,6 +36,7 @@ private func respond(_ bytes: [UInt8], pieces: Int = .max, _ accepted: [Protocol
     #expect(try respond(Puppet.words([header, "/x"])).agreed == nil)
   }
 
+  // LP-12, LP-13
   @Test func `is the same at every split, and keeps what follows`() throws {
     let bytes = Puppet.words([header, "/x", "/a"]) + [1, 2, 3]
     for pieces in 1...bytes.count {
@@ -49,6 +51,7 @@ private func respond(_ bytes: [UInt8], pieces: Int = .max, _ accepted: [Protocol
     #expect(Puppet.words(["na"]) == hex("036e610a"))
   }
 
+  // LP-16
   @Test func `answers ls, simultaneous-open and an empty name with na`() throws {
     let result = try respond(Puppet.words([header, "ls", "/libp2p/simultaneous-connect", "", "/a"]))
     #expect(result.answer == Puppet.words([header, "na", "na", "na", "/a"]))
@@ -58,6 +61,7 @@ private func respond(_ bytes: [UInt8], pieces: Int = .max, _ accepted: [Protocol
     #expect(try respond(Puppet.words([header, "/A", "/a ", "/a/"])).agreed == nil)
   }
 
+  // LP-3, LP-15
   @Test func `breaks on anything but tokens`() throws {
     var long = hex("8108")
     long += [UInt8](repeating: 0x61, count: 1_024)
@@ -73,6 +77,7 @@ private func respond(_ bytes: [UInt8], pieces: Int = .max, _ accepted: [Protocol
     #expect(try respond(hex("8008")).agreed == nil)
   }
 
+  // LP-17
   @Test func `ends at the 64th unknown proposal`() throws {
     let unknown = [ProtocolName](repeating: "/x", count: 63)
     #expect(try respond(Puppet.words([header] + unknown + ["/a"])).agreed == "/a")

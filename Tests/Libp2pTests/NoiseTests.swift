@@ -56,6 +56,7 @@ private func channels() throws -> (dialer: NoiseChannel, listener: NoiseChannel)
 }
 
 @Suite struct `A Noise handshake` {
+  // LP-19
   @Test func `gives the known bytes on both sides`() throws {
     var (a, b) = (dialer(), listener())
     let first = a.begin()
@@ -73,6 +74,7 @@ private func channels() throws -> (dialer: NoiseChannel, listener: NoiseChannel)
     #expect(listened?.peer.protobuf == Vectors.ed25519Public)
   }
 
+  // LP-19, LP-29
   @Test func `leaves keys that give the known transport messages`() throws {
     var (a, b) = try channels()
     let pings = [a.sending.seal("ping0"), a.sending.seal("ping1")]
@@ -83,6 +85,7 @@ private func channels() throws -> (dialer: NoiseChannel, listener: NoiseChannel)
     #expect(try a.receiving.open(Vectors.noisePong0) == Array("pong0".utf8))
   }
 
+  // LP-21
   @Test func `with another peer than dialed ends before the third message`() throws {
     var (a, b) = (dialer(expecting: someone(3).peer), listener())
     let second = try b.take(a.begin()).said
@@ -93,6 +96,7 @@ private func channels() throws -> (dialer: NoiseChannel, listener: NoiseChannel)
     #expect(out.isEmpty)
   }
 
+  // LP-66
   @Test func `with ourselves is refused`() throws {
     var a = NoiseHandshake(
       initiates: true, someone(2), muxers: yamux, expecting: nil, staticSeed: seed(0x11),
@@ -102,6 +106,7 @@ private func channels() throws -> (dialer: NoiseChannel, listener: NoiseChannel)
     #expect(throws: NoiseError.ourselves) { try a.take(second) }
   }
 
+  // LP-22
   @Test func `ignores a payload in the first message`() throws {
     var (a, b) = (dialer(), listener())
     let first = a.begin() + Array("early".utf8)
@@ -109,6 +114,7 @@ private func channels() throws -> (dialer: NoiseChannel, listener: NoiseChannel)
     #expect(try b.take(first).said.count == 216)
   }
 
+  // LP-22
   @Test func `refuses short messages and degenerate keys`() throws {
     var b = listener()
     #expect(throws: NoiseError.self) { try b.take([1, 2, 3]) }
@@ -130,6 +136,7 @@ private func channels() throws -> (dialer: NoiseChannel, listener: NoiseChannel)
     }
   }
 
+  // LP-23
   @Test func `takes muxers in extensions, and none from a list of more than a hundred`() throws {
     func seen(_ muxers: [ProtocolName]) throws -> [ProtocolName]? {
       var (a, b) = (dialer(), listener(2, muxers: muxers))
@@ -175,6 +182,7 @@ private func verdict(onPayload payload: [UInt8]) -> NoiseError? {
     #expect(verdict(onPayload: good + hex("1a03616263 22 05 0a03616263 30 05")) == nil)
   }
 
+  // LP-20
   @Test func `is refused with a foreign signature, of another key, garbled or absent`() {
     let key = someone(2).publicKey.protobuf
     #expect(
@@ -192,6 +200,7 @@ private func verdict(onPayload payload: [UInt8]) -> NoiseError? {
     }
   }
 
+  // LP-20
   @Test func `with a key we cannot verify is refused by name`() {
     let secp256k1 = payload(key: Vectors.secp256k1Public, signature: [1, 2, 3])
     guard case .badKey(.unsupported(let reason)) = verdict(onPayload: secp256k1) else {
@@ -207,6 +216,7 @@ private func verdict(onPayload payload: [UInt8]) -> NoiseError? {
 }
 
 @Suite struct `A Noise channel` {
+  // LP-24, LP-25
   @Test(arguments: [0, 1, 16_384, 16_385, 65_519, 65_520, 1 << 20])
   func `carries plaintext of any size, in messages of at most 16 KiB`(size: Int) throws {
     var (a, b) = try channels()
@@ -224,6 +234,7 @@ private func verdict(onPayload payload: [UInt8]) -> NoiseError? {
     #expect(opened == plaintext)
   }
 
+  // LP-24
   @Test func `opens the largest message there is, and an empty one`() throws {
     var (a, b) = try channels()
     let text = String(repeating: "x", count: 65_519)
@@ -231,6 +242,7 @@ private func verdict(onPayload payload: [UInt8]) -> NoiseError? {
     #expect(try b.receiving.open(a.sending.seal("")) == [])
   }
 
+  // LP-26
   @Test func `notices what was altered, replayed, swapped or dropped`() throws {
     let (a, b) = try channels()
     var sending = a.sending

@@ -36,6 +36,7 @@ extension Puppet {
     #expect(puppet.events.texts.contains("opened 0 /meshsub/1.1.0"))
   }
 
+  // LP-62
   @Test func `works without identify, refused or never answered`() {
     var puppet = Puppet()
     puppet.say(.data, [], 2, Puppet.words([Multistream.header, "na"]))
@@ -48,6 +49,7 @@ extension Puppet {
     #expect(silent.events.end == nil && silent.session.send([0], on: 0) == true)
   }
 
+  // GS-12, GS-13, LP-64
   @Test(arguments: ["data", "fin", "rst"]) func `that ends is reopened at once`(how: String) {
     var puppet = Puppet()
     puppet.agree()
@@ -62,6 +64,7 @@ extension Puppet {
     #expect(puppet.events.last?.text == "opened 0 /meshsub/1.2.0")
   }
 
+  // GS-13
   @Test func `that dies again and again is reopened ever later, then given up`() {
     var puppet = Puppet()
     puppet.agree()
@@ -80,6 +83,7 @@ extension Puppet {
     #expect(puppet.events.end == nil)
   }
 
+  // GS-13
   @Test func `waits 100 ms, doubling, between later attempts`() {
     var puppet = Puppet()
     puppet.agree()
@@ -108,6 +112,7 @@ extension Puppet {
     #expect(puppet.proposed == [4, 8])
   }
 
+  // LP-44
   @Test func `takes no more than the window, and goes on with credit`() {
     var puppet = Puppet()
     puppet.agree()
@@ -124,6 +129,7 @@ extension Puppet {
 }
 
 @Suite struct `The peer's gossip stream` {
+  // GS-6, GS-10
   @Test func `may come in any pieces, with empty frames between`() {
     let frames: [UInt8] = [0, 3, 1, 2, 3, 0, 0, 0x80, 0x01] + [UInt8](repeating: 5, count: 128) + [1, 9]
     for pieces in 1...frames.count {
@@ -136,6 +142,7 @@ extension Puppet {
     }
   }
 
+  // GS-7
   @Test func `with an oversize or malformed length is reset, and only it`() {
     for length in ["8180c000", "8180 40".filter { $0 != " " }, "ffffffffffffffffff"] {
       var puppet = Puppet()
@@ -149,6 +156,7 @@ extension Puppet {
     }
   }
 
+  // GS-11
   @Test func `is replaced by a second one`() {
     var puppet = Puppet()
     puppet.open(1, "/meshsub/1.2.0")
@@ -158,6 +166,7 @@ extension Puppet {
     #expect(puppet.events.frames == [[8]] && puppet.events.last?.text == "frame 0 [8]")
   }
 
+  // GS-8
   @Test func `is reset when its frames are not understood`() {
     var puppet = Puppet()
     puppet.open(1, "/meshsub/1.2.0", then: [1, 7])
@@ -166,6 +175,7 @@ extension Puppet {
     #expect(puppet.isReset(1) && puppet.events.last?.text == "inboundClosed 0")
   }
 
+  // LP-64
   @Test func `that ends or is reset is told, in the middle of a frame, too`() {
     for flag in [YamuxHeader.Flags.fin, .rst] {
       var puppet = Puppet()

@@ -4,6 +4,7 @@ import Testing
 @testable import GossipLibp2p
 
 @Suite struct `Two sessions` {
+  // LP-57
   @Test func `upgrade, identify each other and open their gossip streams`() {
     var pair = Pair(expecting: someone(2).peer)
     pair.start()
@@ -23,6 +24,7 @@ import Testing
     #expect(pair.dialer.yamux.streamCount == 4 && pair.listener.yamux.streamCount == 4)
   }
 
+  // LP-27
   @Test func `tell the same whatever the splits of their bytes`() {
     func life(pieces: Int) -> ([String], [String]) {
       var pair = Pair()
@@ -73,6 +75,7 @@ import Testing
     #expect(pair.dialer.send([0], on: 0) == true)
   }
 
+  // LP-68
   @Test func `close in order, what is queued first`() {
     var pair = Pair()
     pair.start()
@@ -90,6 +93,7 @@ import Testing
     #expect(pair.dialer.send([1, 2], on: 0) == false)
   }
 
+  // LP-21, LP-66
   @Test func `meet the wrong peer, and part before the dialer shows itself`() {
     var pair = Pair(expecting: someone(3).peer)
     pair.start()
@@ -107,6 +111,7 @@ import Testing
     #expect(pair.dialed.end == nil && pair.listened.end == nil)
   }
 
+  // LP-59
   @Test func `push new addresses, at most once per second`() throws {
     var pair = Pair()
     pair.start()
@@ -142,6 +147,7 @@ import Testing
     #expect(pair.dialer.send([0], on: 0) == false && pair.dialer.writable(on: 0) == 0)
   }
 
+  // GS-2
   @Test func `agree on an older version where one side lacks the newer`() {
     var other = SessionSettings.example(2)
     other.gossip = [["/meshsub/1.1.0"], ["/gossip/direct/1.0.0"]]
@@ -171,6 +177,7 @@ import Testing
   private let header = Puppet.words([Multistream.header])
   private let noise = Puppet.words([Multistream.header, "/noise"])
 
+  // LP-18, LP-30
   @Test func `ends at its deadline in whatever stage silence meets it`() {
     #expect(end(after: []) == .timedOut(.greeting))
     #expect(end(after: [], .dialer) == .timedOut(.greeting))
@@ -204,6 +211,7 @@ import Testing
       end(after: header + Puppet.words(["na"]), .dialer) == .nothingInCommon(.greeting, offered: ["/noise"]))
   }
 
+  // LP-18
   @Test func `dripped byte by byte ends at the same deadline`() {
     var session = Session.example(.listener, 2)
     session.start(at: .zero)
@@ -215,6 +223,7 @@ import Testing
     #expect(session.takeEvents().end == .timedOut(.greeting))
   }
 
+  // LP-64
   @Test func `cut off by the transport says where`() {
     for (bytes, stage) in [([], .greeting), (noise, .securing)] as [([UInt8], Session.Stage)] {
       var session = Session.example(.listener, 2)
@@ -225,6 +234,7 @@ import Testing
     }
   }
 
+  // LP-12
   @Test func `pipelined by the dialer in one segment is answered`() {
     var session = Session.example(.listener, 2)
     session.start(at: .zero)
@@ -232,6 +242,7 @@ import Testing
     #expect(session.takeOutput().count == noise.count + 2 + 216)
   }
 
+  // LP-23
   @Test func `falls back to negotiating the muxer if the handshake named none in common`() {
     for muxers in [[], ["/mplex/6.7.0"], [ProtocolName](repeating: "/yamux/1.0.0", count: 101)]
       as [[ProtocolName]]
@@ -259,6 +270,7 @@ import Testing
 }
 
 @Suite struct `A running session` {
+  // LP-27
   @Test func `takes any spread of frames over messages`() {
     var puppet = Puppet()
     puppet.say(plain: [])
@@ -286,6 +298,7 @@ import Testing
     #expect(other.seen.last?.header == YamuxHeader(.goAway, [], stream: 0, length: 1))
   }
 
+  // LP-28
   @Test func `takes an end between messages for a farewell, inside one for a cut`() {
     var puppet = Puppet()
     puppet.session.receiveEnd(at: puppet.now)
@@ -298,6 +311,7 @@ import Testing
     #expect(cut.events.end == .truncated(.running))
   }
 
+  // LP-51
   @Test func `ends ten seconds after a ping nobody answers`() {
     var puppet = Puppet()
     puppet.pass(.seconds(9))
@@ -326,6 +340,7 @@ import Testing
     #expect(puppet.events.end == .yamux(.pingUnanswered(.seconds(10))))
   }
 
+  // LP-52
   @Test func `leaves when the peer went away and its streams are done, or ten seconds later`() {
     var puppet = Puppet()
     puppet.say(.ping, .ack, 0, length: 0)
@@ -394,6 +409,7 @@ import Testing
     #expect(puppet.isReset(1) && puppet.isReset(3) && !puppet.isReset(5) && puppet.events.end == nil)
   }
 
+  // LP-14
   @Test func `keeps lazy data and the end that came before its answer`() {
     var puppet = Puppet()
     puppet.say(.windowUpdate, .syn, 1)
@@ -405,6 +421,7 @@ import Testing
       ])
   }
 
+  // LP-63
   @Test func `echoes pings on two streams, no third, and ends with the peer`() {
     var puppet = Puppet()
     for id: UInt32 in [1, 3, 5] { puppet.open(id, "/ipfs/ping/1.0.0") }
@@ -418,6 +435,7 @@ import Testing
     #expect(!puppet.isReset(7))
   }
 
+  // LP-59
   @Test func `reads pushes, but not a flood of them`() {
     var puppet = Puppet()
     var message: [UInt8] = []
@@ -435,6 +453,7 @@ import Testing
     #expect(puppet.events.infos.count == 6)
   }
 
+  // LP-67
   @Test func `resets streams beyond 256, and stays`() {
     var puppet = Puppet()
     puppet.say(plain: (0..<300).flatMap { puppet.frame(.windowUpdate, .syn, UInt32(2 * $0 + 1)) })
@@ -442,6 +461,7 @@ import Testing
     #expect(puppet.events.end == nil)
   }
 
+  // LP-67
   @Test func `leaves a peer that makes it answer and reads nothing`() {
     var settings = SessionSettings.example(2)
     settings.limits.queuedBytesMax = 10_000
@@ -490,6 +510,7 @@ import Testing
     #expect(puppet.events.frames == [Array(hello.dropFirst())])
   }
 
+  // LP-58
   @Test func `gives up an identify that is garbled, oversize or cut, and stays`() {
     let answers: [[UInt8]] = [[2, 0x0a, 5], hex("8140"), [9, 1], []]
     for answer in answers {
@@ -500,6 +521,7 @@ import Testing
     }
   }
 
+  // LP-58
   @Test func `takes what an identify said so far if its stream never ends`() {
     var puppet = Puppet()
     puppet.say(.ping, .ack, 0, length: 0)

@@ -69,6 +69,7 @@ private struct Lone {
 private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count) }
 
 @Suite struct `A yamux stream` {
+  // LP-38
   @Test func `of ours is opened by a window update, and gone after both ends`() throws {
     var lone = Lone()
     let id = lone.open()
@@ -85,6 +86,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.yamux.queuedBytes == 0)
   }
 
+  // LP-39
   @Test func `of the peer is acknowledged when it opens, with or without data`() throws {
     var lone = Lone()
     #expect(try lone.give(.windowUpdate, .syn, 2, 0) == ["opened(2)"])
@@ -92,6 +94,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.said() == [2, 4].map { YamuxHeader(.windowUpdate, .ack, stream: $0, length: 0) })
   }
 
+  // LP-39
   @Test func `takes data before it is acknowledged`() throws {
     var lone = Lone()
     let id = lone.open()
@@ -99,6 +102,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(try lone.give(.data, .ack, id, 1, [6]) == ["1: 6"])
   }
 
+  // LP-38
   @Test func `half closed by us still receives, half closed by the peer still sends`() throws {
     var lone = Lone()
     let id = lone.open()
@@ -113,6 +117,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.said().last == YamuxHeader(.data, [], stream: 2, length: 1))
   }
 
+  // LP-41
   @Test func `sends exactly the window, then waits for credit`() throws {
     var lone = Lone()
     let id = lone.open()
@@ -130,6 +135,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.yamux.room(on: id) == 1 << 24 - 36_856 && lone.yamux.queuedBytes == 0)
   }
 
+  // LP-41
   @Test func `is granted credit when half of its window is used`() throws {
     var lone = Lone()
     _ = try lone.give(.windowUpdate, .syn, 2, 0)
@@ -142,6 +148,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.said() == [YamuxHeader(.windowUpdate, [], stream: 2, length: 262_144)])
   }
 
+  // LP-3, LP-42, LP-46
   @Test func `overrunning its window breaks the session on the header`() throws {
     var lone = Lone()
     _ = try lone.give(.windowUpdate, .syn, 2, 0)
@@ -153,6 +160,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(throws: YamuxError.self) { try other.give(.data, [], 2, .max) }
   }
 
+  // LP-43
   @Test func `granted more than 2^31 bytes breaks the session`() throws {
     var lone = Lone()
     let id = lone.open()
@@ -163,6 +171,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(throws: YamuxError.creditOverflow(stream: 1)) { try other.give(.windowUpdate, [], 1, .max) }
   }
 
+  // LP-47, LP-48
   @Test func `that is reset is forgotten, its code is no credit, its late data drained`() throws {
     var lone = Lone()
     let id = lone.open()
@@ -175,6 +184,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(try lone.give(.windowUpdate, .rst, id, 0) == [])
   }
 
+  // LP-47
   @Test func `of which we reset drops the rest of a frame under way`() throws {
     var lone = Lone()
     _ = try lone.give(.windowUpdate, .syn, 2, 0)
@@ -185,6 +195,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.said().last == YamuxHeader(.ping, .ack, stream: 0, length: 77))
   }
 
+  // LP-49
   @Test func `on which data follows the end is reset`() throws {
     var lone = Lone()
     _ = try lone.give(.windowUpdate, .syn, 2, 0)
@@ -193,6 +204,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.said().last == YamuxHeader(.windowUpdate, .rst, stream: 2, length: 0))
   }
 
+  // LP-50
   @Test func `opened and ended at once is a stream with an end, opened and reset is none`() throws {
     var lone = Lone()
     #expect(try lone.give(.windowUpdate, [.syn, .fin], 2, 0) == ["opened(2)", "ended(2)"])
@@ -202,6 +214,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
 }
 
 @Suite struct `A yamux session` {
+  // LP-40
   @Test func `accepts ids of the peer's parity once each, neighbours in any order`() throws {
     var lone = Lone()
     #expect(try lone.give(.windowUpdate, .syn, 4, 0) == ["opened(4)"])
@@ -219,6 +232,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(throws: YamuxError.streamID(4)) { try server.give(.windowUpdate, .syn, 4, 0) }
   }
 
+  // LP-54
   @Test func `opens no more than 256 unacknowledged streams`() throws {
     var lone = Lone()
     let ids = (0..<256).compactMap { _ in lone.yamux.open() }
@@ -229,6 +243,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.yamux.open() != nil && lone.yamux.open() != nil && lone.yamux.open() == nil)
   }
 
+  // LP-54
   @Test func `resets what is opened beyond 256, and survives ten thousand`() throws {
     var lone = Lone()
     var opened = 0
@@ -241,6 +256,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(try lone.give(.windowUpdate, .syn, 30_000, 0) == ["opened(30000)"])
   }
 
+  // LP-45, LP-55
   @Test func `lets no stalled stream hold up another, and takes turns`() throws {
     var lone = Lone()
     let (stalled, other) = (lone.open(), lone.open())
@@ -255,6 +271,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(order == [other, third, other, third, other, third, other, third])
   }
 
+  // LP-47
   @Test func `drains frames for streams nobody knows, but not endlessly`() throws {
     var limits = YamuxLimits()
     limits.strayFramesMax = 5
@@ -268,6 +285,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(throws: YamuxError.strayFlood(frames: 6)) { try lone.give(.windowUpdate, [], 0, 99) }
   }
 
+  // LP-53
   @Test func `breaks on another version or type, and ignores unknown flags`() throws {
     var lone = Lone()
     #expect(try lone.give(.windowUpdate, YamuxHeader.Flags(rawValue: 0xfff1), 2, 0) == ["opened(2)"])
@@ -277,6 +295,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(throws: YamuxError.type(4)) { try lone.give([0, 4] + bytes(10)) }
   }
 
+  // LP-51
   @Test func `answers pings ahead of data, and ends a flood`() throws {
     var lone = Lone()
     let id = lone.open()
@@ -292,6 +311,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.said().count == 1)
   }
 
+  // LP-51
   @Test func `measures the round trip every 30 seconds, and ends 10 seconds after an unanswered ping`() throws
   {
     var lone = Lone()
@@ -311,6 +331,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(throws: YamuxError.pingUnanswered(.seconds(10))) { try lone.yamux.wake(at: .seconds(61)) }
   }
 
+  // LP-52
   @Test(arguments: [0, 1, 2, 0x1005, 77] as [UInt32])
   func `tells the code of a go away, and opens nothing after it`(code: UInt32) throws {
     var lone = Lone()
@@ -318,6 +339,7 @@ private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count
     #expect(lone.yamux.open() == nil)
   }
 
+  // LP-56
   @Test func `reads the same from any split of the bytes`() throws {
     let lone = Lone()
     let wire =

@@ -1,0 +1,194 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// The binary as its user meets it: arguments in, two streams and an exit code out.
+struct Command {
+  let status: Int32
+  let output: String
+  let errors: String
+
+  private static let binary = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: ".build/debug/gossip")
+
+  /// Starts the binary; its output is read while it runs.
+  static func start(_ arguments: [String], input: String? = nil) throws -> Running {
+    let process = Process()
+    process.executableURL = binary
+    process.arguments = arguments
+    let running = Running(process)
+    let stdin = Pipe()
+    process.standardInput = stdin
+    try process.run()
+    if let input { stdin.fileHandleForWriting.write(Data(input.utf8)) }
+    try stdin.fileHandleForWriting.close()
+    return running
+  }
+
+  static func run(_ arguments: [String], input: String? = nil) async throws -> Command {
+    try await start(arguments, input: input).finish()
+  }
+
+  final class Running: Sendable {
+    private let process: Mutex<Process>
+    private let output = Mutex(Data())
+    private let errors = Mutex(Data())
+    private let ends = Mutex(0)
+
+    init(_ process: Process) {
+      let (out, err) = (Pipe(), Pipe())
+      process.standardOutput = out
+      process.standardError = err
+      self.process = Mutex(process)
+      out.fileHandleForReading.readabilityHandler = { [self] in read($0, into: output) }
+      err.fileHandleForReading.readabilityHandler = { [self] in read($0, into: errors) }
+    }
+
+    private func read(_ handle: FileHandle, into data: borrowing Mutex<Data>) {
+      let piece = handle.availableData
+      if piece.isEmpty {
+        handle.readabilityHandler = nil
+        ends.withLock { $0 += 1 }
+      }
+      data.withLock { $0.append(piece) }
+    }
+
+    var text: String { output.withLock { String(decoding: $0, as: UTF8.self) } }
+    var errorText: String { errors.withLock { String(decoding: $0, as: UTF8.self) } }
+    var isRunning: Bool { process.withLock { $0.isRunning } }
+
+    func interrupt() { process.withLock { $0.interrupt() } }
+
+    /// Waits for its end, for at most a minute.
+    func finish() async throws -> Command {
+      try await eventually("the command's end") { !self.isRunning && self.ends.withLock { $0 } == 2 }
+      return Command(status: process.withLock { $0.terminationStatus }, output: text, errors: errorText)
+    }
+
+    func kill() { process.withLock { if $0.isRunning { $0.terminate() } } }
+  }
+}
+
+struct NotInTime: Error, CustomStringConvertible { let description: String }
+
+func eventually(_ what: String, _ holds: @escaping @Sendable () -> Bool) async throws {
+  let deadline = ContinuousClock.now + .seconds(60)
+  while !holds() {
+    guard ContinuousClock.now < deadline else { throw NotInTime(description: "\(what): not within a minute") }
+    try await Task.sleep(for: .milliseconds(10))
+  }
+}
+
+@Suite(.timeLimit(.minutes(3))) struct `The command` {
+  /// A running node and its address.
+  private func withNode(_ body: (String) async throws -> Void) async throws {
+    let node = try Command.start(["run", "--topic", "t", "--listen", "/ip4/127.0.0.1/tcp/0"])
+    defer { node.kill() }
+    try await eventually("an address") { node.text.contains("/p2p/") }
+    try await body(node.text.trimmingCharacters(in: .whitespacesAndNewlines))
+    node.interrupt()
+    let ended = try await node.finish()
+    #expect(ended.status == 0, "\(ended.errors)")
+  }
+
+  @Test func `publishes, and a subscriber gets it`() async throws {
+    try await withNode { address in
+      let subscriber = try Command.start(
+        ["subscribe", "t", "--connect", address, "--count", "3", "--json", "--timeout", "30s"])
+      defer { subscriber.kill() }
+      try await eventually("ready") { subscriber.errorText.contains("ready on t") }
+      let published = try await Command.run(["publish", "t", "hello", "--connect", address, "--json"])
+      #expect(published.status == 0, "\(published.errors)")
+      #expect(
+        published.output.contains(#""event":"published""#) && published.output.contains(#""reached":1"#))
+      let lines = try await Command.run(
+        ["publish", "t", "--lines", "--connect", address], input: "one\ntwo\n")
+      #expect(lines.status == 0 && lines.output.split(separator: "\n").count == 2, "\(lines.errors)")
+      let received = try await subscriber.finish()
+      #expect(received.status == 0, "\(received.errors)")
+      let texts = received.output.split(separator: "\n")
+      #expect(texts.count == 3)
+      for (line, text) in zip(texts, ["hello", "one", "two"]) {
+        #expect(line.contains(#""text":"\#(text)""#))
+      }
+    }
+  }
+
+  @Test func `shows what a node is`() async throws {
+    try await withNode { address in
+      let peers = try await Command.run(["peers", "--connect", address, "--json"])
+      #expect(peers.status == 0, "\(peers.errors)")
+      #expect(peers.output.contains(#""agent":"swift-gossip/"#) && peers.output.contains(#""topics":["t"]"#))
+    }
+  }
+
+  @Test func `says by its exit code that nobody came in time`() async throws {
+    try await withNode { address in
+      let nobody = try await Command.run(
+        ["publish", "other", "x", "--connect", address, "--timeout", "200ms"])
+      #expect(nobody.status == 2 && nobody.output.isEmpty)
+      #expect(nobody.errors.contains("expected 1 peer on \"other\""))
+      let silence = try await Command.run(
+        ["subscribe", "t", "--connect", address, "--count", "1", "--timeout", "500ms"])
+      #expect(silence.status == 2)
+    }
+  }
+
+  @Test func `fails with a reason when there is nobody to connect to`() async throws {
+    let failed = try await Command.run(["publish", "t", "x", "--connect", "/ip4/127.0.0.1/tcp/1"])
+    #expect(failed.status == 1 && failed.errors.lowercased().contains("refused"))
+  }
+
+  @Test func `refuses what it does not understand`() async throws {
+    #expect(try await Command.run(["publish", "t", "x"]).status == 64)
+    #expect(try await Command.run(["publish", "t", "x", "--connect", "nonsense"]).status == 64)
+    #expect(try await Command.run(["dev", "--nodes", "0"]).status == 64)
+    #expect(try await Command.run(["simulate", "--nodes", "0"]).status == 3)
+    let file = FileManager.default.temporaryDirectory.appending(path: "gossip-\(UUID().uuidString).yaml")
+    try Data("lisen: []\n".utf8).write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let wrong = try await Command.run(["run", "--config", file.path])
+    #expect(wrong.status == 3 && wrong.errors.contains("did you mean \"listen\"?"))
+  }
+
+  @Test func `makes keys that only their owner can read, and keeps identities`() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "gossip-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = folder.appending(path: "node.key").path
+    let made = try await Command.run(["keygen", "--output", path])
+    #expect(made.status == 0 && made.output.hasPrefix("12D3KooW"))
+    let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+    #expect(mode == 0o600)
+    #expect(try await Command.run(["keygen", "--output", path]).status == 1)
+    let node = try Command.start(["run", "--key", path])
+    defer { node.kill() }
+    let id = made.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    try await eventually("the same identity") { node.text.contains(id) }
+  }
+
+  @Test func `simulates alike for the same seed`() async throws {
+    let arguments = ["simulate", "--nodes", "20", "--messages", "5", "--json", "--seed", "3"]
+    let (first, again) = (try await Command.run(arguments), try await Command.run(arguments))
+    #expect(first.status == 0 && first.output == again.output)
+    #expect(first.output.contains(#""coverage":1.0"#) && first.output.contains(#""fingerprint":""#))
+  }
+
+  @Test(arguments: [[], ["--memory"], ["--json"]])
+  func `shows a network, also where nobody looks`(extra: [String]) async throws {
+    let shown = try await Command.run(["dev", "--nodes", "5", "--for", "3s", "--port", "0"] + extra)
+    #expect(shown.status == 0, "\(shown.errors)")
+    #expect(shown.output.split(separator: "\n").count >= 2)
+    #expect(shown.errors.contains("messages published"))
+    #expect(
+      extra == ["--memory"] || shown.errors.contains("gossip subscribe dev --connect /ip4/127.0.0.1/tcp/"))
+  }
+
+  @Test func `ends a network on Ctrl-C with a summary`() async throws {
+    let network = try Command.start(["dev", "--nodes", "3", "--port", "0"])
+    try await eventually("a line") { network.text.contains(" s ") }
+    network.interrupt()
+    let ended = try await network.finish()
+    #expect(ended.status == 0 && ended.errors.contains("messages published"), "\(ended.errors)")
+  }
+}
