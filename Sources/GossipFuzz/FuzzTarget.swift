@@ -7,6 +7,7 @@
 import GossipCore
 import GossipLibp2p
 
+/// A decoder, or the node itself.
 public enum FuzzTarget: String, CaseIterable, Sendable {
   case frame, multistream, noise, yamux, identify, multiaddr, key, envelope, session, node
 

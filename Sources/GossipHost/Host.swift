@@ -23,6 +23,7 @@ public import ServiceLifecycle
 ///     }
 public actor Host: Service {
   nonisolated let loop: any EventLoop
+  /// The home loop.
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
     unsafe loop.executor.asUnownedSerialExecutor()
   }

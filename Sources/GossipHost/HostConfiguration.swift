@@ -18,6 +18,7 @@ public struct HostConfiguration: Sendable {
   public var transport = Transport.tcp
   /// What identify tells others about this software.
   public var agent = "swift-gossip/0.1.0"
+  /// What connections may cost.
   public var limits = HostLimits()
   /// Judges every topic's messages, beside the topic's own judge.
   public var judge: Judge?
@@ -25,10 +26,12 @@ public struct HostConfiguration: Sendable {
   public var judgePatience: Duration?
   /// Messages a subscriber may lag behind before the oldest are dropped.
   public var subscriptionBuffer = 1_024
+  /// Where rare things are told; silent by default.
   public var logger = Logger(label: "gossip", factory: { _ in SwiftLogNoOpLogHandler() })
   /// Loops for connections; one of them becomes the host's own.
   public var eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
 
+  /// The defaults.
   public init() {}
 
   /// How peers are reached.
@@ -60,13 +63,17 @@ public struct HostConfiguration: Sendable {
 /// What connections may cost a host. Descriptors are counted too: beyond half of the process's limit no connection
 /// is taken.
 public struct HostLimits: Hashable, Sendable {
+  /// Connections in all.
   public var connections = 512
+  /// Connections of one peer; the newest beyond is closed.
   public var connectionsPerPeer = 4
   /// Connections that are not upgraded yet, in all and per remote address (loopback is free).
   public var upgrades = 64
+  /// Of those, from one remote address.
   public var upgradesPerAddress = 8
   /// From the first byte to the running muxer. Go: 15 s.
   public var upgradePatience: Duration = .seconds(10)
+  /// How long a dial may take until TCP is up.
   public var dialPatience: Duration = .seconds(10)
   /// Without progress for this long while something waits to be sent, a peer is closed.
   public var stallPatience: Duration = .seconds(10)
@@ -77,6 +84,7 @@ public struct HostLimits: Hashable, Sendable {
   /// Bytes that may wait for one peer, per manner and lane.
   public var queue = SendQueue.Bounds()
 
+  /// The defaults.
   public init() {}
 
   func validate() throws(ConfigurationError) {
@@ -128,8 +136,11 @@ public typealias Answerer = @Sendable (Request) async throws -> Payload
 
 /// A peer's request.
 public struct Request: Sendable {
+  /// Where it was asked.
   public let topic: Topic
+  /// What was asked.
   public let payload: Payload
+  /// Who asks.
   public let peer: PeerID
   /// How long the asker waits.
   public let patience: Duration

@@ -137,22 +137,29 @@ struct Links {
 
 /// Bytes a host read from and wrote to its connections, encryption included.
 public struct Traffic: Hashable, Sendable {
+  /// Bytes read.
   public var received: UInt64 = 0
+  /// Bytes written.
   public var sent: UInt64 = 0
 }
 
 /// What is known of a connected peer.
 public struct PeerDetails: Sendable {
+  /// Its name.
   public let id: PeerID
   /// Where it is, from our side.
   public let address: String
+  /// Whether we dialed it.
   public let isOutbound: Bool
   /// What it says of itself; nil until identify is in.
   public let agent: String?
+  /// What it says it speaks.
   public let protocols: [String]
+  /// Where it says it can be reached.
   public let listenAddresses: [Multiaddr]
   /// Of the muxer's last ping.
   public let roundTrip: Duration?
+  /// Topics it is on.
   public let topics: [Topic]
 }
 

@@ -33,15 +33,21 @@ struct Listeners {
 
 /// An address could not be listened on.
 public struct ListenError: Error, CustomStringConvertible {
+  /// Which address.
   public let address: Multiaddr
+  /// Why not, in words.
   public let reason: String
+  /// In words for people.
   public var description: String { "cannot listen on \(address): \(reason)" }
 }
 
 /// A peer could not be reached.
 public struct DialError: Error, CustomStringConvertible {
+  /// Which address.
   public let address: Multiaddr
+  /// Why not, in words.
   public let reason: String
+  /// In words for people.
   public var description: String { "cannot connect to \(address): \(reason)" }
 
   init(_ address: Multiaddr, _ reason: String) { (self.address, self.reason) = (address, reason) }

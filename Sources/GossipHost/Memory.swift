@@ -14,6 +14,7 @@ public final class MemoryNetwork: Sendable {
 
   private let state = Mutex(State())
 
+  /// A network nobody is on yet.
   public init() {}
 
   /// Opens a new address; `accept` is called on any thread with the far end of each connection to it.

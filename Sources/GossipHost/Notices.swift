@@ -6,15 +6,19 @@ import Synchronization
 public struct Notices: AsyncSequence, Sendable {
   let stream: AsyncStream<Notice>
 
+  /// Reads one after the other.
   public struct Iterator: AsyncIteratorProtocol {
     var iterator: AsyncStream<Notice>.Iterator
 
+    /// The next notice; nil when the host has stopped.
     public mutating func next() async -> Notice? { await iterator.next() }
+    /// The next notice; nil when the host has stopped.
     public mutating func next(isolation actor: isolated (any Actor)?) async -> Notice? {
       await iterator.next(isolation: actor)
     }
   }
 
+  /// Starts reading.
   public func makeAsyncIterator() -> Iterator { Iterator(iterator: stream.makeAsyncIterator()) }
 }
 

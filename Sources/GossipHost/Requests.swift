@@ -108,6 +108,7 @@ public enum HostError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Fewer peers than asked for came in time.
   case tooFewPeers(topic: Topic, wanted: Int, found: Int, within: Duration)
 
+  /// In words for people.
   public var description: String {
     switch self {
     case .leaving: "this node is leaving"
@@ -120,6 +121,7 @@ public enum HostError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// A published message, with evidence of how far it has come.
 public struct Published: Sendable {
+  /// The message's name.
   public let id: MessageID
   /// Peers it was handed to at once.
   public let sentTo: Int

@@ -20,15 +20,19 @@ public struct Incoming: AsyncSequence, Sendable {
   let topic: Topic
   let host: Host
 
+  /// Reads one after the other.
   public struct Iterator: AsyncIteratorProtocol {
     let buffer: MessageBuffer
 
+    /// What comes next; nil when the subscription, the host or the task ends.
     public mutating func next() async -> Received? { await buffer.next() }
+    /// What comes next; nil when the subscription, the host or the task ends.
     public mutating func next(isolation actor: isolated (any Actor)?) async -> Received? {
       await buffer.next()
     }
   }
 
+  /// Starts reading.
   public func makeAsyncIterator() -> Iterator { Iterator(buffer: buffer) }
 
   /// Waits until so many peers on the topic can be spoken to; see `Host.waitForPeers`.
@@ -106,8 +110,11 @@ final class MessageBuffer: Sendable {
 
 /// A subscription that contradicts another one of the same host.
 public struct SubscriptionError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Which topic.
   public let topic: Topic
+  /// What it contradicts.
   public let reason: String
+  /// In words for people.
   public var description: String { "cannot subscribe to \"\(topic)\": \(reason)" }
 }
 

@@ -11,6 +11,7 @@ public import GossipCore
 public struct IdentifyInfo: Hashable, Sendable {
   /// Software and version, for people. Nothing may depend on it.
   public internal(set) var agent = ""
+  /// What it calls its network.
   public internal(set) var protocolVersion = ""
   /// Protocols it accepts.
   public internal(set) var protocols: [ProtocolName] = []

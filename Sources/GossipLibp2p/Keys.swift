@@ -17,6 +17,7 @@ public enum KeyError: Error, Hashable, Sendable {
 }
 
 extension KeyError: CustomStringConvertible {
+  /// In words for people.
   public var description: String {
     switch self {
     case .malformed(let what): "\(what)"
@@ -43,6 +44,7 @@ public struct PublicKey: Sendable {
     case none
   }
 
+  /// Which kind of key.
   public let kind: Kind
   /// The canonical encoding, which the peer id is made of.
   public let protobuf: [UInt8]
@@ -153,7 +155,9 @@ public struct PublicKey: Sendable {
 }
 
 extension PublicKey: Hashable {
+  /// Whether the encodings are equal.
   public static func == (a: PublicKey, b: PublicKey) -> Bool { a.protobuf == b.protobuf }
+  /// Hashes the encoding.
   public func hash(into hasher: inout Hasher) { hasher.combine(protobuf) }
 }
 
@@ -162,6 +166,7 @@ extension PublicKey: Hashable {
 /// Shows only its peer id when printed.
 public struct Identity: Sendable {
   private let key: Curve25519.Signing.PrivateKey
+  /// What others check our signatures with.
   public let publicKey: PublicKey
   /// The id others know us by.
   public var peer: PeerID { publicKey.peer }
@@ -207,6 +212,8 @@ public struct Identity: Sendable {
 }
 
 extension Identity: CustomStringConvertible, CustomReflectable {
+  /// In words for people.
   public var description: String { "Identity(\(peer))" }
+  /// Shows the peer id only, never the key.
   public var customMirror: Mirror { Mirror(self, children: ["peer": peer]) }
 }

@@ -21,6 +21,7 @@ public enum MultiaddrError: Error, Hashable, Sendable {
 }
 
 extension MultiaddrError: CustomStringConvertible {
+  /// In words for people.
   public var description: String {
     switch self {
     case .empty: "address: empty, expected /name/value…"
@@ -32,6 +33,7 @@ extension MultiaddrError: CustomStringConvertible {
   }
 }
 
+/// Where a peer is, as libp2p writes it: `/ip4/127.0.0.1/tcp/4001/p2p/12D3KooW…`.
 public struct Multiaddr: Hashable, Sendable {
   /// The binary form.
   public let bytes: [UInt8]
@@ -62,6 +64,7 @@ public struct Multiaddr: Hashable, Sendable {
     /// Inside one process (rust-libp2p's memory transport): a number of 64 bits.
     case memory = 777
 
+    /// Its name in the text form.
     public var name: String {
       switch self {
       case .p2pCircuit: "p2p-circuit"
@@ -93,6 +96,7 @@ public struct Multiaddr: Hashable, Sendable {
 
   /// One `/name/value` of an address.
   public struct Component: Hashable, Sendable {
+    /// Which part.
     public let part: Part
     /// The value in binary form, without its length.
     public let value: [UInt8]
@@ -268,6 +272,7 @@ public struct Multiaddr: Hashable, Sendable {
 }
 
 extension Multiaddr: CustomStringConvertible {
+  /// In words for people.
   public var description: String {
     components.map { component in
       let name = "/" + component.part.name
@@ -279,6 +284,7 @@ extension Multiaddr: CustomStringConvertible {
 extension Multiaddr {
   /// Where a TCP connection can be made to.
   public struct TCPEndpoint: Hashable, Sendable {
+    /// What names the host.
     public enum Kind: Sendable, Hashable {
       case ip4
       case ip6
@@ -290,9 +296,11 @@ extension Multiaddr {
       case dns6
     }
 
+    /// What names the host.
     public let kind: Kind
     /// The address or name as text; an IPv6 zone is appended after `%`.
     public let host: String
+    /// The TCP port; 0 lets the system choose when listening.
     public let port: UInt16
   }
 

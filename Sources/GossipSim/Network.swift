@@ -12,8 +12,10 @@ public struct NetworkModel: Hashable, Sendable {
   public var queue = SendQueue.Bounds()
   /// How long a signature takes to make and to check.
   public var signingTime: Duration = .microseconds(20)
+  /// How long a signature takes to check.
   public var checkingTime: Duration = .microseconds(70)
 
+  /// The defaults.
   public init() {}
 }
 

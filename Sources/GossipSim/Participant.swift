@@ -50,10 +50,13 @@ public struct Fingerprint: Hashable, Sendable, CustomStringConvertible {
   private var a: UInt64 = 0x9e37_79b9_7f4a_7c15
   private var b: UInt64 = 0xc2b2_ae3d_27d4_eb4f
 
+  /// Nothing has happened yet.
   public init() {}
 
+  /// Its 128 bits.
   public var words: (UInt64, UInt64) { (a, b) }
 
+  /// Adds a word.
   public mutating func add(_ word: UInt64) {
     a = (a ^ word) &* 0xff51_afd7_ed55_8ccd
     a ^= a >> 32
@@ -62,6 +65,7 @@ public struct Fingerprint: Hashable, Sendable, CustomStringConvertible {
     b &+= a
   }
 
+  /// Adds bytes, and how many they are.
   public mutating func add(_ bytes: [UInt8]) {
     add(UInt64(bytes.count))
     var word: UInt64 = 0
@@ -91,8 +95,10 @@ public struct Fingerprint: Hashable, Sendable, CustomStringConvertible {
 public struct WorldDice: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
+  /// Dice that fall alike for one seed.
   public init(seed: UInt64) { state = seed }
 
+  /// The next 64 bits.
   public mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
     var z = state

@@ -2,11 +2,15 @@ import GossipCore
 
 /// What a simulation showed.
 public struct Report: Sendable {
+  /// Nodes of the scenario.
   public let nodes: Int
+  /// The scenario's seed.
   public let seed: UInt64
+  /// Messages published.
   public let published: Int
   /// Deliveries to nodes that lived from beginning to end, and how many there should have been.
   public let delivered: Int
+  /// How many there should have been.
   public let owed: Int
   /// From publication to delivery, sorted.
   public let latencies: [Duration]
@@ -16,12 +20,17 @@ public struct Report: Sendable {
   public let bytes: Int
   /// Bytes of messages among them.
   public let messageBytes: Int
+  /// Frames on all links during the stream.
   public let frames: Int
+  /// Items dropped from full queues.
   public let shed: Int
   /// Mesh partners per living node, lowest, mean, highest.
   public let mesh: (low: Int, mean: Double, high: Int)
+  /// Events that happened.
   public let events: Int
+  /// Virtual time lived.
   public let simulated: Duration
+  /// Hash over everything that happened, 32 hexadecimal digits.
   public let fingerprint: String
   /// What should never happen, in words; empty if all is well.
   public let violations: [String]
@@ -77,7 +86,9 @@ public struct Report: Sendable {
 
   /// Share of the owed deliveries that happened; 1 if none were owed.
   public var coverage: Double { owed == 0 ? 1 : Double(delivered) / Double(owed) }
+  /// Copies received beyond the first, per delivery.
   public var duplicatesPerDelivery: Double { delivered == 0 ? 0 : Double(duplicates) / Double(delivered) }
+  /// Bytes sent during the stream, per node.
   public var bytesPerNode: Int { bytes / max(1, nodes) }
   /// Share of the bytes that are not messages.
   public var controlShare: Double { bytes == 0 ? 0 : Double(max(0, bytes - messageBytes)) / Double(bytes) }

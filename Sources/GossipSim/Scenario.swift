@@ -2,12 +2,19 @@ public import GossipCore
 
 /// A network, a stream of messages, and what goes wrong: everything a simulation needs, derived from one seed.
 public struct Scenario: Sendable {
+  /// How many nodes.
   public var nodes = 100
+  /// Who dials whom.
   public var topology = Topology.random(dials: 10)
+  /// How links behave.
   public var network = NetworkModel()
+  /// Settings of every node.
   public var configuration = Configuration()
+  /// The topic's policy.
   public var policy = TopicPolicy()
+  /// The topic everybody is on.
   public var topic: Topic = "simulation"
+  /// Messages of the stream.
   public var messages = 100
   /// Messages per second, over the whole network.
   public var rate = 10.0
@@ -23,8 +30,10 @@ public struct Scenario: Sendable {
   public var crashes = 0
   /// Whether they come back two seconds later.
   public var restarts = false
+  /// What everything follows from.
   public var seed: UInt64 = 1
 
+  /// The defaults.
   public init() {}
 
   /// - Throws: `ConfigurationError` for the first setting that cannot work.

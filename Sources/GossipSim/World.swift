@@ -6,8 +6,11 @@ import OrderedCollections
 /// Everything that happens is an event; events happen in the order of (instant, sequence). The same seed, the same
 /// calls: the same life, to the last byte, which `fingerprint` shows.
 public struct World: Sendable {
+  /// How links behave.
   public let model: NetworkModel
+  /// The virtual clock.
   public private(set) var now = Instant.zero
+  /// Hash over everything that happened.
   public private(set) var fingerprint = Fingerprint()
   /// Events so far.
   public private(set) var events = 0
@@ -19,6 +22,7 @@ public struct World: Sendable {
   public private(set) var results: [UInt64: Result<Publication, PublishFailure>] = [:]
   /// Answers of `ask`, by token.
   public private(set) var answers: [UInt64: Result<[Reply], AskRefusal>] = [:]
+  /// What went over all links.
   public private(set) var traffic = Traffic()
 
   /// Judges messages of judged topics; a pure function.
@@ -34,23 +38,33 @@ public struct World: Sendable {
   private var nextToken: UInt64 = 1
   private var effects: [Node.Effect] = []
 
+  /// A message that reached an application.
   public struct Delivery: Sendable {
+    /// Which participant.
     public let participant: Int
+    /// Which message.
     public let id: MessageID
+    /// When.
     public let at: Instant
   }
 
+  /// Who published a message, and when.
   public struct Publishing: Sendable {
+    /// Which participant.
     public let participant: Int
+    /// When.
     public let at: Instant
   }
 
   /// Bytes and frames on all links.
   public struct Traffic: Hashable, Sendable {
+    /// Bytes of all frames.
     public var bytes = 0
+    /// Frames that arrived.
     public var frames = 0
     /// Bytes of the messages among them.
     public var messageBytes = 0
+    /// Items dropped from full queues.
     public var shed = 0
   }
 
@@ -74,6 +88,7 @@ public struct World: Sendable {
     case tell(Int, life: Int, Node.Input)
   }
 
+  /// An empty world.
   public init(_ model: NetworkModel = NetworkModel(), seed: UInt64) {
     self.model = model
     dice = WorldDice(seed: seed)
@@ -81,13 +96,17 @@ public struct World: Sendable {
 
   // MARK: Participants
 
+  /// Participants, dead ones included.
   public var count: Int { residents.count }
+  /// A participant's name.
   public func peer(_ index: Int) -> PeerID { residents[index].id }
+  /// Whether it has a body.
   public func isAlive(_ index: Int) -> Bool { residents[index].body != nil }
   /// The honest node of this participant; nil if it is dead or masked.
   public func node(_ index: Int) -> Node? { residents[index].body as? Node }
   /// How often this participant has crashed.
   public func life(of index: Int) -> Int { residents[index].life }
+  /// The participant of this name.
   public func place(of peer: PeerID) -> Int? { places[peer] }
 
   /// Adds an honest node.
@@ -137,6 +156,7 @@ public struct World: Sendable {
 
   // MARK: Links
 
+  /// Whether the two are linked.
   public func isLinked(_ a: Int, _ b: Int) -> Bool { residents[a].outgoing[b] != nil }
 
   /// Links two living participants; the streams of every manner both speak open at once.
@@ -219,8 +239,10 @@ public struct World: Sendable {
 
   // MARK: Time
 
+  /// Runs for so long.
   public mutating func run(for span: Duration) { run(until: now + span) }
 
+  /// Runs until the clock shows `end`.
   public mutating func run(until end: Instant) {
     while let (at, event) = queue.next(until: end) {
       now = max(now, at)

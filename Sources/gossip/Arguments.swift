@@ -24,6 +24,7 @@ struct DurationArgument: ExpressibleByArgument, CustomStringConvertible {
 }
 
 extension Multiaddr: ExpressibleByArgument {
+  /// Reads the text form; nil if it is none.
   public init?(argument: String) {
     guard let address = try? Multiaddr(argument) else { return nil }
     self = address

@@ -20,7 +20,7 @@ func chat(with address: Multiaddr) async throws {
 }
 // example ends
 
-@Suite(.timeLimit(.minutes(1))) struct `The README's example` {
+@Suite(.timeLimit(.minutes(4))) struct `The README's example` {
   @Test func `says hello`() async throws {
     try await withHosts(1) { hosts in
       try await withInboxes(hosts, on: "chat") { inboxes in

@@ -15,7 +15,7 @@ struct NotInTime: Error, CustomStringConvertible {
 
 /// Looks again and again until `holds`, at most for `patience`.
 func eventually(
-  _ what: String, within patience: Duration = .seconds(20),
+  _ what: String, within patience: Duration = .seconds(40),
   _ holds: @escaping @Sendable () async throws -> Bool
 ) async throws {
   let deadline = ContinuousClock.now + patience

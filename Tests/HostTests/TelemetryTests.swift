@@ -5,7 +5,7 @@ import GossipLibp2p
 import MetricsTestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct `Telemetry` {
+@Suite(.timeLimit(.minutes(4))) struct `Telemetry` {
   @Test func `writes peers and their reasons to the log`() async throws {
     let book = LogBook()
     try await withHosts(2) {
@@ -25,7 +25,7 @@ import Testing
     try await withHosts(2) { hosts in
       try await withInboxes(hosts, on: "t") { inboxes in
         try await hosts[0].connect(to: hosts[1].address)
-        try await hosts[0].waitForPeers(1, on: "t", within: .seconds(10))
+        try await hosts[0].waitForPeers(1, on: "t", within: .seconds(30))
         for number in 0..<10 { _ = try await hosts[0].publish(Payload("\(number)"), to: "t") }
         try await eventually("messages") { inboxes[1].count == 10 }
         try await eventually("counters") {

@@ -13,7 +13,7 @@ import Testing
 struct `Our node and real libp2p peers` {
   enum Dialer: String, CaseIterable, Sendable { case ours, theirs }
 
-  // LP-69, GS-150
+  // LP-69
   @Test(.timeLimit(.minutes(3)), arguments: [PeerProcess.Kind.go, .python], Dialer.allCases)
   func `exchange 100 messages each way, whoever dials`(kind: PeerProcess.Kind, dialer: Dialer) async throws {
     try await Ours.run(topic: "interop") { ours in

@@ -70,6 +70,7 @@ extension World {
     }
   }
 
+  // GS-109
   @Test func `delivers where nodes speak different versions`() {
     let versions: [[ProtocolName]] = [
       ["/meshsub/1.0.0"], ["/meshsub/1.1.0", "/meshsub/1.0.0"], Manner.gossipSub.protocols,

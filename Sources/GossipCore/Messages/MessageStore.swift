@@ -34,8 +34,11 @@ public struct MessageStore: Sendable {
     self.sizeMax = sizeMax
   }
 
+  /// Messages held.
   public var count: Int { held.count }
+  /// Whether this message is held.
   public func holds(_ id: MessageID) -> Bool { held[id] != nil }
+  /// The message, if it is held.
   public func message(_ id: MessageID) -> Message? { held[id]?.message }
 
   mutating func put(_ message: Message) {

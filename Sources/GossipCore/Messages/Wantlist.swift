@@ -34,6 +34,7 @@ public struct Wantlist: Sendable {
     self.holdersMax = holdersMax
   }
 
+  /// Ids wanted.
   public var count: Int { wants.count }
 
   /// When the earliest open promise ends.

@@ -8,10 +8,15 @@ import OrderedCollections
 public struct Commons: Sendable {
   /// This node.
   public let me: PeerID
+  /// The present instant.
   public internal(set) var now: Instant
+  /// The dice.
   public var random: Random
+  /// Who is connected, and on which topics.
   public internal(set) var peers = PeerBook()
+  /// What is held for those who want it.
   public internal(set) var store: MessageStore
+  /// What is lacking, and who offered it.
   public internal(set) var wants: Wantlist
   /// What we met within the window.
   var seen: SeenFilter
@@ -21,6 +26,7 @@ public struct Commons: Sendable {
   private var promiseAlarm: Instant?
   /// What peers told us they have and do not want from us.
   public internal(set) var unwanted = Unwanted()
+  /// Running totals.
   public internal(set) var counters = Counters()
   /// Joined topics in the order of joining.
   var joined: OrderedDictionary<Topic, TopicPolicy> = [:]
@@ -136,6 +142,7 @@ public struct Commons: Sendable {
   /// Hands something to the application or the host.
   public mutating func surface(_ effect: Node.Effect) { surfaced.append(effect) }
 
+  /// Tells logs, metrics and the curious.
   public mutating func notice(_ notice: Notice) { surfaced.append(.notice(notice)) }
 
   /// Records what a peer did that counts against it.
@@ -157,6 +164,7 @@ public struct Unwanted: Sendable {
   /// Whether the peer has told us that it does not want this message.
   public func contains(_ id: MessageID, by peer: PeerID) -> Bool { perPeer[peer]?[id] != nil }
 
+  /// Remembers that the peer does not want this message until then.
   public mutating func note(_ id: MessageID, by peer: PeerID, until: Instant) {
     perPeer[peer, default: [:]][id] = until
     ends.append((until, peer, id))

@@ -1,13 +1,18 @@
 /// All settings of a node, with their defaults and where these come from; checked once, at `Node.init`.
 public struct Configuration: Sendable {
+  /// Parameters of GossipSub.
   public var gossipSub = GossipSubParameters()
+  /// Parameters of direct messages.
   public var direct = DirectParameters()
+  /// What is kept and allowed at most.
   public var limits = Limits()
+  /// What the wire may carry.
   public var wire = WireLimits()
   /// Sequence number before our first message. A host takes wall-clock nanoseconds at start, so that numbers
   /// rise across restarts (as Go does).
   public var sequenceStart: UInt64 = 0
 
+  /// The defaults.
   public init() {}
 
   /// - Throws: `ConfigurationError` naming the first setting that cannot work.
@@ -46,6 +51,7 @@ public struct Limits: Hashable, Sendable {
   public var seenSlides = false
   /// Messages kept to serve those who want them, and their bytes.
   public var storeCountMax = 1 << 16
+  /// Bytes of the messages kept.
   public var storeSizeMax = 256 << 20
   /// Ids we lack and know a holder of.
   public var wantsMax = 1 << 16
@@ -54,6 +60,7 @@ public struct Limits: Hashable, Sendable {
   /// Own messages whose reach is watched.
   public var reachWatchedMax = 4_096
 
+  /// The defaults.
   public init() {}
 
   func validate() throws(ConfigurationError) {

@@ -2,6 +2,7 @@
 ///
 /// A turn's effects are to be performed in order; every answer comes back as an input of a later turn.
 extension Node {
+  /// Something a node asks for; performed in order.
   public enum Effect: Sendable {
     /// Hand this to the peer's outbound queue of the frame's manner.
     case send(Frame, to: PeerID)
@@ -35,12 +36,14 @@ extension Node {
 
 /// Evidence of a publication: what happened to it here, at once.
 public struct Publication: Hashable, Sendable {
+  /// The message, under its name.
   public let id: MessageID
   /// Peers the message was handed to in this turn.
   public let sentTo: Int
   /// Connected peers known to be on the topic.
   public let subscribers: Int
 
+  /// Made of its parts.
   public init(id: MessageID, sentTo: Int, subscribers: Int) {
     (self.id, self.sentTo, self.subscribers) = (id, sentTo, subscribers)
   }
@@ -61,6 +64,7 @@ public enum PublishFailure: Error, Hashable, Sendable {
 }
 
 extension PublishFailure: CustomStringConvertible {
+  /// In words for people.
   public var description: String {
     switch self {
     case .tooLarge(let bytes, let limit):
@@ -77,16 +81,22 @@ extension PublishFailure: CustomStringConvertible {
 
 /// Why an inquiry was not even begun: the caller's mistake.
 public struct AskRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What is wrong, in words for the caller.
   public let reason: String
+  /// Made of its parts.
   public init(_ reason: String) { self.reason = reason }
+  /// In words for people.
   public var description: String { reason }
 }
 
 /// One recipient's answer.
 public struct Reply: Hashable, Sendable {
+  /// Who was asked.
   public let peer: PeerID
+  /// What came back, or why nothing did.
   public let answer: Answer
 
+  /// Made of its parts.
   public init(peer: PeerID, answer: Answer) { (self.peer, self.answer) = (peer, answer) }
 }
 

@@ -72,9 +72,10 @@ extension Node {
       return
     }
     if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
-    if wire.claimedAuthor == me { return reject(nil, [peer], .selfOrigin) }
     let id = policy.identification.id(of: wire)
     if let fate = commons.seen.meet(id, at: commons.now) { return duplicate(id, fate, from: peer, manner) }
+    // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
+    if wire.claimedAuthor == me { return reject(id, [peer], .selfOrigin) }
     switch commons.validation.add(wire, id: id, from: peer) {
     case .same, .rival:
       commons.counters.duplicates += 1

@@ -2,6 +2,7 @@
 ///
 /// Inputs are plain values: they can be logged, compared, replayed, and edited by an adversary.
 extension Node {
+  /// Something that happened to a node.
   public enum Input: Sendable {
     /// A link to this peer is up: authenticated, and the first of its connections.
     case connected(PeerID, Link)
@@ -43,7 +44,9 @@ extension Node {
 
 /// An open question to the outside; its answer comes back as an input.
 public struct Ticket: Hashable, Sendable {
+  /// Unique among the open questions of one node.
   public let number: UInt64
+  /// Made of its parts.
   public init(number: UInt64) { self.number = number }
 }
 
@@ -54,6 +57,7 @@ public struct Link: Hashable, Sendable {
   /// Where the peer is, for people.
   public let address: String
 
+  /// Made of its parts.
   public init(isOutbound: Bool, address: String) {
     self.isOutbound = isOutbound
     self.address = address
@@ -62,8 +66,11 @@ public struct Link: Hashable, Sendable {
 
 /// Why a link ended, in words for people.
 public struct Severance: Hashable, Sendable, CustomStringConvertible {
+  /// In words for people.
   public let reason: String
+  /// Made of its parts.
   public init(_ reason: String) { self.reason = reason }
+  /// In words for people.
   public var description: String { reason }
 }
 
@@ -81,12 +88,16 @@ public enum Verdict: Hashable, Sendable {
 public struct Draft: Sendable {
   /// Chosen by the caller; comes back in `Effect.published`.
   public var token: UInt64
+  /// Where it goes.
   public var topic: Topic
+  /// What it says.
   public var payload: Payload
+  /// For whom it is meant.
   public var audience: Audience
   /// Used when the topic is not joined here; a joined topic's own policy comes first.
   public var policy: TopicPolicy
 
+  /// Made of its parts.
   public init(
     token: UInt64, topic: Topic, payload: Payload, audience: Audience = .everyone,
     policy: TopicPolicy = TopicPolicy()
@@ -109,12 +120,16 @@ public enum Audience: Hashable, Sendable {
 public struct Inquiry: Sendable {
   /// Chosen by the caller; comes back in `Effect.answered`.
   public var token: UInt64
+  /// Where it goes.
   public var topic: Topic
+  /// What it says.
   public var payload: Payload
+  /// For whom it is meant.
   public var audience: Audience
   /// How long to wait for replies.
   public var patience: Duration
 
+  /// Made of its parts.
   public init(token: UInt64, topic: Topic, payload: Payload, audience: Audience, patience: Duration) {
     (self.token, self.topic, self.payload, self.audience, self.patience) =
       (token, topic, payload, audience, patience)

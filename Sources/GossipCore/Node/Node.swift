@@ -120,7 +120,13 @@ public struct Node: Sendable {
 
   private mutating func disconnected(_ peer: PeerID, _ severance: Severance) {
     guard commons.peers.isConnected(peer) else { return }
-    for manner in Manner.allCases { closed(peer, manner) }
+    for manner in Manner.allCases {
+      if commons.peers.version(of: manner, with: peer) != nil {
+        closed(peer, manner)
+      } else {
+        tell(manner, .vanished(peer))  // it may have spoken although our stream never opened
+      }
+    }
     _ = commons.peers.disconnect(peer)
     commons.unwanted.forget(peer)
     for (manner, id) in commons.releasePromises(of: peer) { tell(manner, .gaveUp(id)) }

@@ -13,6 +13,7 @@ public struct Random: RandomNumberGenerator, Sendable {
   /// - Parameter seed: any bytes; 32 unpredictable ones in production.
   public init(seed: [UInt8]) { self.seed = seed }
 
+  /// The next 64 bits of the stream.
   public mutating func next() -> UInt64 {
     if used == 4 { refill() }
     defer { used += 1 }

@@ -1,7 +1,10 @@
 /// A reading of the node, for people and tests. Taking one changes nothing.
 public struct Snapshot: Sendable {
+  /// A connected peer.
   public struct Peer: Sendable {
+    /// Its name.
     public let id: PeerID
+    /// How it is connected.
     public let link: Link
     /// What our streams to it speak.
     public let speaks: [ProtocolName]
@@ -13,8 +16,11 @@ public struct Snapshot: Sendable {
     public let isPaused: Bool
   }
 
+  /// A topic this node is on.
   public struct Joined: Sendable {
+    /// The topic.
     public let topic: Topic
+    /// Which dissemination spreads it.
     public let spread: Manner
     /// Connected peers on the topic.
     public let members: [PeerID]
@@ -22,11 +28,13 @@ public struct Snapshot: Sendable {
     public let partners: [PeerID]
   }
 
+  /// This node.
   public let me: PeerID
   /// Connected peers, in the order they came.
   public let peers: [Peer]
   /// Joined topics, in the order of joining.
   public let topics: [Joined]
+  /// Running totals since birth.
   public let counters: Counters
   /// Sizes of what remote input can fill, by name.
   public let sizes: Sizes
@@ -34,12 +42,19 @@ public struct Snapshot: Sendable {
 
 /// How much a node holds at the moment.
 public struct Sizes: Hashable, Sendable {
+  /// Ids remembered as seen.
   public var seen = 0
+  /// Messages held.
   public var stored = 0
+  /// Bytes of the messages held.
   public var storedBytes = 0
+  /// Ids wanted.
   public var wants = 0
+  /// Messages under examination.
   public var checks = 0
+  /// Alarms set.
   public var alarms = 0
+  /// Connected peers.
   public var peers = 0
   /// Entries of per-peer state kept by the disseminations: mesh, fanout, backoffs, requests.
   public var perPeer = 0
@@ -47,33 +62,47 @@ public struct Sizes: Hashable, Sendable {
 
 /// Running totals since birth.
 public struct Counters: Hashable, Sendable {
+  /// Own messages.
   public var published: UInt64 = 0
   /// Messages of others that were accepted.
   public var delivered: UInt64 = 0
   /// Copies of messages we had already.
   public var duplicates: UInt64 = 0
+  /// Copies that were not believed.
   public var rejected: UInt64 = 0
+  /// Messages the application ignored.
   public var ignored: UInt64 = 0
   /// Messages refused because too many were being checked.
   public var throttled: UInt64 = 0
   /// Messages on topics we are not on.
   public var strays: UInt64 = 0
+  /// Frames that arrived.
   public var framesReceived: UInt64 = 0
+  /// Frames handed to queues.
   public var framesSent: UInt64 = 0
+  /// Messages in sent frames.
   public var messagesSent: UInt64 = 0
+  /// Messages in received frames.
   public var messagesReceived: UInt64 = 0
+  /// Frames that were none.
   public var garbled: UInt64 = 0
   /// Items dropped from full outbound queues.
   public var shed: UInt64 = 0
+  /// Messages given to peers that wanted them.
   public var wantsServed: UInt64 = 0
+  /// Messages asked of peers that offered them.
   public var wantsAsked: UInt64 = 0
+  /// Offers that were not kept in time.
   public var brokenPromises: UInt64 = 0
   /// IDONTWANT words said and heard.
   public var dontWantsSent: UInt64 = 0
+  /// IDONTWANT frames heard.
   public var dontWantsReceived: UInt64 = 0
   /// Entries thrown out because a table was full.
   public var evicted: UInt64 = 0
+  /// Heartbeats of GossipSub.
   public var heartbeats: UInt64 = 0
 
+  /// All zero.
   public init() {}
 }

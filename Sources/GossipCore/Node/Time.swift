@@ -8,23 +8,30 @@ public struct Instant: Hashable, Comparable, Sendable {
   /// Nanoseconds since that clock's own zero.
   public let nanoseconds: Int64
 
+  /// The point this many nanoseconds after zero.
   public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
+  /// The clock's zero.
   public static let zero = Instant(nanoseconds: 0)
+  /// Later than anything that happens.
   public static let distantFuture = Instant(nanoseconds: .max)
 
+  /// Whether the first comes before the second.
   public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
 
+  /// That much later; saturates.
   public static func + (instant: Instant, duration: Duration) -> Instant {
     let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.nanoseconds)
     return Instant(nanoseconds: overflow ? (duration < .zero ? .min : .max) : sum)
   }
 
+  /// That much earlier; saturates.
   public static func - (instant: Instant, duration: Duration) -> Instant {
     let (sum, overflow) = instant.nanoseconds.subtractingReportingOverflow(duration.nanoseconds)
     return Instant(nanoseconds: overflow ? (duration < .zero ? .max : .min) : sum)
   }
 
+  /// The time between the two; saturates.
   public static func - (later: Instant, earlier: Instant) -> Duration {
     let (difference, overflow) = later.nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
     return .nanoseconds(overflow ? (later > earlier ? Int64.max : .min) : difference)

@@ -24,8 +24,10 @@ public struct PeerBook: Sendable {
 
   /// Connected peers, in the order they came.
   public var connected: [PeerID] { order.elements }
+  /// Connected peers.
   public var count: Int { order.count }
 
+  /// Whether the peer is connected.
   public func isConnected(_ peer: PeerID) -> Bool { entries[peer] != nil }
   /// Whether we dialed it; false if it is not connected.
   public func isOutbound(_ peer: PeerID) -> Bool { entries[peer]?.link.isOutbound ?? false }
@@ -38,6 +40,7 @@ public struct PeerBook: Sendable {
   public func members(of topic: Topic, by manner: Manner) -> [PeerID] {
     members[manner.index][topic]?.elements ?? []
   }
+  /// Whether the peer is a member of the topic, for this manner.
   public func isMember(_ peer: PeerID, of topic: Topic, by manner: Manner) -> Bool {
     members[manner.index][topic]?.contains(peer) ?? false
   }

@@ -39,6 +39,7 @@ public struct PeerID: Hashable, Sendable {
     return unsafe withUnsafeBytes(of: &copy) { unsafe Array($0.prefix(count)) }
   }
 
+  /// Hashes the words that differ between ids.
   public func hash(into hasher: inout Hasher) {
     // The words that differ between ids; the rest follows from these.
     hasher.combine(a)
@@ -47,6 +48,7 @@ public struct PeerID: Hashable, Sendable {
     hasher.combine(d)
   }
 
+  /// Whether all bytes are equal.
   public static func == (x: PeerID, y: PeerID) -> Bool {
     x.c == y.c && x.b == y.b && x.d == y.d && x.e == y.e && x.f == y.f && x.a == y.a
   }

@@ -11,6 +11,7 @@ import OrderedCollections
 /// Bounds: recipients per call, inquiries open, requests per peer and in all; a request waits while the handlers
 /// are busy and ends at its asker's deadline.
 public struct Direct: Dissemination {
+  /// The manner this is.
   public static let manner = Manner.direct
 
   private let parameters: DirectParameters
@@ -43,6 +44,7 @@ public struct Direct: Dissemination {
 
   init(_ parameters: DirectParameters) { self.parameters = parameters }
 
+  /// Everything it reacts to.
   public mutating func handle(_ event: DisseminationEvent, _ commons: inout Commons) {
     switch event {
     case .accepted(let message, let holders, let audience):
@@ -58,7 +60,9 @@ public struct Direct: Dissemination {
     }
   }
 
+  /// Nobody: everything goes straight to its audience.
   public func partners(on topic: Topic) -> [PeerID] { [] }
+  /// Inquiries and requests.
   public var perPeerEntries: Int { inquiries.count + requests.count }
 
   // MARK: Messages
@@ -275,10 +279,12 @@ public struct DirectParameters: Hashable, Sendable {
   public var handlersMax = 10
   /// Requests waiting and worked on, in all and per peer.
   public var requestsMax = 1_024
+  /// Requests of one peer, waiting and worked on.
   public var requestsPerPeer = 64
   /// Longest time a request may stay with us, whatever its asker says.
   public var patienceMax: Duration = .seconds(600)
 
+  /// The defaults.
   public init() {}
 
   func validate() throws(ConfigurationError) {

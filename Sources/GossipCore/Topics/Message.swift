@@ -10,6 +10,7 @@
 public struct WireMessage: Sendable {
   /// The encoding, without the key and length that stand in front of it inside a frame.
   public private(set) var bytes: [UInt8]
+  /// Where it goes.
   public let topic: Topic
 
   private let author, data, seqno: Extent
@@ -40,13 +41,16 @@ public struct WireMessage: Sendable {
   public var claimedAuthor: PeerID? { author.isMissing ? nil : PeerID(bytes[author.range]) }
   /// Bytes of the sequence number; empty if it is missing.
   public var sequence: ArraySlice<UInt8> { bytes[seqno.range] }
+  /// The application's bytes; sharing storage with the encoding.
   public var payload: Payload { Payload(bytes[data.range]) }
   /// Bytes of the signature; nil if the field is missing.
   public var signature: ArraySlice<UInt8>? { signed.isMissing ? nil : bytes[signed.range] }
   /// The author's public key, when it travels with the message.
   public var key: ArraySlice<UInt8>? { keyed.isMissing ? nil : bytes[keyed.range] }
 
+  /// Whether the `from` field is there, whatever it says.
   public var hasAuthor: Bool { !author.isMissing }
+  /// Whether the `seqno` field is there, whatever it says.
   public var hasSequence: Bool { !seqno.isMissing }
 
   /// What stands in front of the bytes an author signs.
@@ -150,16 +154,20 @@ extension WireMessage {
 
 /// A message the node believes in or is about to judge, under its name.
 public struct Message: Sendable {
+  /// The message's name.
   public let id: MessageID
   /// The message as it travels.
   public let wire: WireMessage
 
+  /// Names a wire message.
   public init(id: MessageID, wire: WireMessage) {
     self.id = id
     self.wire = wire
   }
 
+  /// Where it goes.
   public var topic: Topic { wire.topic }
+  /// The application's bytes; sharing storage with the encoding.
   public var payload: Payload { wire.payload }
   /// Who wrote it: proven when the topic's policy asks for signatures, a mere claim or nil otherwise.
   public var author: PeerID? { wire.claimedAuthor }

@@ -5,6 +5,7 @@ public struct MessageID: Hashable, Sendable {
   /// Raw bytes; not text, whatever a sender's language thinks.
   public let bytes: [UInt8]
 
+  /// The id made of these bytes.
   public init(_ bytes: [UInt8]) { self.bytes = bytes }
 }
 
@@ -24,6 +25,7 @@ extension MessageID: CustomStringConvertible {
 }
 
 extension MessageID: Comparable {
+  /// Lexicographic order of the bytes.
   public static func < (a: MessageID, b: MessageID) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
 }
 

@@ -3,17 +3,23 @@
 /// Two topics are equal when their UTF-8 bytes are (libp2p compares bytes; Unicode's canonical equivalence
 /// would merge topics that other nodes keep apart).
 public struct Topic: Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
+  /// What it is called, at most 512 bytes on the wire.
   public let name: String
 
+  /// The topic of this name.
   public init(_ name: String) { self.name = name }
+  /// The topic of this name.
   public init(stringLiteral name: String) { self.name = name }
 
+  /// The name.
   public var description: String { name }
 }
 
 extension Topic: Hashable {
+  /// Whether the UTF-8 bytes are equal.
   public static func == (a: Topic, b: Topic) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }
 
+  /// Hashes the UTF-8 bytes.
   public func hash(into hasher: inout Hasher) {
     for byte in name.utf8 { hasher.combine(byte) }
     hasher.combine(0xff as UInt8)
@@ -21,5 +27,6 @@ extension Topic: Hashable {
 }
 
 extension Topic: Comparable {
+  /// Lexicographic order of the UTF-8 bytes.
   public static func < (a: Topic, b: Topic) -> Bool { a.name.utf8.lexicographicallyPrecedes(b.name.utf8) }
 }

@@ -11,6 +11,7 @@ public struct TopicPolicy: Sendable {
   /// Largest payload, bytes.
   public var payloadSizeMax: Int
 
+  /// A policy; the defaults are libp2p's.
   public init(
     spread: Manner = .gossipSub, signing: Signing = .strictSign,
     identification: MessageIdentification = .author, isJudged: Bool = false,
@@ -53,13 +54,18 @@ public enum Signing: String, CaseIterable, Hashable, Sendable {
 
 /// A setting that cannot work.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Which setting.
   public let setting: String
+  /// What it may be.
   public let expected: String
+  /// What it was.
   public let found: String
 
+  /// Names a setting, what it may be and what it was.
   public init(_ setting: String, expected: String, found: String) {
     (self.setting, self.expected, self.found) = (setting, expected, found)
   }
 
+  /// In words for people.
   public var description: String { "\(setting): expected \(expected), found \(found)" }
 }

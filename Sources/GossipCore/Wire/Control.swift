@@ -50,6 +50,7 @@ public enum AskFailure: Error, Hashable, Sendable {
 }
 
 extension AskFailure: CustomStringConvertible {
+  /// In words for people.
   public var description: String {
     switch self {
     case .unknownTopic: "the peer answers no requests on this topic"

@@ -5,20 +5,28 @@
 public struct Frame: Sendable {
   /// Whose stream it travels on.
   public var manner: Manner
+  /// Topics joined and left.
   public var subscriptions: [Subscription] = []
+  /// Messages, encoded.
   public var messages: [WireMessage] = []
+  /// What else is said.
   public var controls: [Control] = []
 
+  /// An empty frame.
   public init(_ manner: Manner) { self.manner = manner }
 
+  /// What else is said.
   public var isEmpty: Bool { subscriptions.isEmpty && messages.isEmpty && controls.isEmpty }
 }
 
 /// A peer joins or leaves a topic.
 public struct Subscription: Hashable, Sendable {
+  /// Which topic.
   public let topic: Topic
+  /// Whether the peer joins or leaves it.
   public let joins: Bool
 
+  /// The announcement that a topic is joined or left.
   public init(_ topic: Topic, joins: Bool) {
     self.topic = topic
     self.joins = joins

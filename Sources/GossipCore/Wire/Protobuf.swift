@@ -16,6 +16,7 @@ public enum WireError: Error, Hashable, Sendable {
 }
 
 extension WireError: CustomStringConvertible {
+  /// In words for people.
   public var description: String {
     switch self {
     case .truncated(let what): "\(what): the bytes end in the middle"
@@ -117,6 +118,7 @@ public enum Protobuf {
     size(of: UInt64(field) << 3) + size(of: UInt64(count)) + count
   }
 
+  /// Appends a protobuf varint.
   public static func append(varint value: UInt64, to out: inout [UInt8]) {
     var rest = value
     while rest > 0x7f {
@@ -132,11 +134,13 @@ public enum Protobuf {
     append(varint: UInt64(count), to: &out)
   }
 
+  /// Appends a length-delimited field.
   public static func append(field: Int, bytes: some Collection<UInt8>, to out: inout [UInt8]) {
     append(field: field, count: bytes.count, to: &out)
     out.append(contentsOf: bytes)
   }
 
+  /// Appends a varint field.
   public static func append(field: Int, varint value: UInt64, to out: inout [UInt8]) {
     append(varint: UInt64(field) << 3, to: &out)
     append(varint: value, to: &out)

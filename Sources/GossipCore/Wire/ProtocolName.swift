@@ -2,15 +2,21 @@
 
 /// A libp2p protocol id, such as `/meshsub/1.2.0`. Compared byte for byte, case-sensitive.
 public struct ProtocolName: Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
+  /// The id as it stands on the wire.
   public let name: String
 
+  /// The protocol of this id.
   public init(_ name: String) { self.name = name }
+  /// The protocol of this id.
   public init(stringLiteral name: String) { self.name = name }
 
+  /// In words for people.
   public var description: String { name }
 
+  /// Whether the UTF-8 bytes are equal.
   public static func == (a: ProtocolName, b: ProtocolName) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }
 
+  /// Hashes the UTF-8 bytes.
   public func hash(into hasher: inout Hasher) {
     for byte in name.utf8 { hasher.combine(byte) }
   }

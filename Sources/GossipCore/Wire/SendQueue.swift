@@ -11,21 +11,29 @@ import DequeModule
 public struct SendQueue: Sendable {
   /// How many bytes may wait, per lane.
   public struct Bounds: Hashable, Sendable {
+    /// Bytes of control words.
     public var control = 1 << 20
+    /// Bytes of messages, requests and replies.
     public var messages = 4 << 20
+    /// Bytes of offers and wants.
     public var offers = 512 << 10
 
+    /// The defaults.
     public init() {}
   }
 
   /// What did not fit.
   public struct Shed: Hashable, Sendable {
+    /// Messages, requests and replies dropped.
     public var messages = 0
+    /// Offers and wants dropped.
     public var offers = 0
     /// Not even control fitted: this peer is lost.
     public var overflowed = false
 
+    /// The defaults.
     public init() {}
+    /// Whether nothing was dropped.
     public var isEmpty: Bool { messages == 0 && offers == 0 && !overflowed }
   }
 
@@ -53,12 +61,14 @@ public struct SendQueue: Sendable {
   private var messageBytes = 0
   private var offerBytes = 0
 
+  /// An empty queue for one stream of this manner.
   public init(_ manner: Manner, _ bounds: Bounds, _ wire: WireLimits) {
     self.manner = manner
     self.bounds = bounds
     self.wire = wire
   }
 
+  /// Whether nothing waits.
   public var isEmpty: Bool { words.isEmpty && messages.isEmpty && letters.isEmpty && offers.isEmpty }
 
   /// Bytes that wait, as they will be encoded (without the frames' own keys and lengths).

@@ -24,6 +24,7 @@ public struct WireLimits: Hashable, Sendable {
   /// Ids in one `dontWant` we send: Go reads ten per frame and ignores the rest.
   public var dontWantIDsSent = 10
 
+  /// The defaults.
   public init() {}
 
   func validate() throws(ConfigurationError) {

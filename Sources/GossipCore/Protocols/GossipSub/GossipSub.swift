@@ -6,6 +6,7 @@ import OrderedCollections
 /// Source: libp2p `pubsub/gossipsub` specifications v1.0 to v1.2; where implementations disagree, the choices
 /// are listed in docs/seeds.md. The mesh's upkeep is in `Heartbeat.swift`, offers and wants in `Gossip.swift`.
 public struct GossipSub: Dissemination {
+  /// The manner this is.
   public static let manner = Manner.gossipSub
 
   let parameters: GossipSubParameters
@@ -24,6 +25,7 @@ public struct GossipSub: Dissemination {
 
   init(_ parameters: GossipSubParameters) { self.parameters = parameters }
 
+  /// Everything it reacts to.
   public mutating func handle(_ event: DisseminationEvent, _ commons: inout Commons) {
     switch event {
     case .began: scheduleFirstHeartbeat(&commons)
@@ -40,7 +42,9 @@ public struct GossipSub: Dissemination {
     }
   }
 
+  /// The mesh.
   public func partners(on topic: Topic) -> [PeerID] { Array(mesh.members(of: topic)) }
+  /// Mesh and fanout places, backoffs, and counters of this heartbeat.
   public var perPeerEntries: Int { mesh.entries + fanout.entries + thisHeartbeat.count }
 
   // MARK: Joining and leaving

@@ -12,6 +12,7 @@ public struct GossipSubParameters: Hashable, Sendable {
   public var degreeLazy = 6
   /// Share of the peers outside the mesh we offer to, if that is more than `degreeLazy`.
   public var gossipFactor = 0.25
+  /// Time between two heartbeats.
   public var heartbeatInterval: Duration = .seconds(1)
   /// The first heartbeat comes at a random instant up to this long after birth.
   public var heartbeatDelay: Duration = .milliseconds(100)
@@ -43,6 +44,7 @@ public struct GossipSubParameters: Hashable, Sendable {
   public var dontWantSize = 1_024
   /// Ids read from one IDONTWANT frame, and such frames read per heartbeat.
   public var dontWantLength = 10
+  /// IDONTWANT frames read from one peer per heartbeat.
   public var dontWantsPerHeartbeat = 1_000
   /// Heartbeats an IDONTWANT is remembered.
   public var dontWantHeartbeats = 3
@@ -50,6 +52,7 @@ public struct GossipSubParameters: Hashable, Sendable {
   /// Go: off; Rust and Nim: on. Ours: on where it costs little.
   public var floodPublishSize = 4_096
 
+  /// The defaults.
   public init() {}
 
   /// - Throws: `ConfigurationError` for the first parameter out of range.
