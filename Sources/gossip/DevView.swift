@@ -36,9 +36,10 @@ final class DevView: Sendable {
   private func sayNextCommands() async {
     guard let address = await network.firstAddress() else { return }
     Terminal.say("From another terminal, while it runs:")
-    Terminal.say("  gossip subscribe \(topic) --connect \(address)")
-    Terminal.say("  gossip publish \(topic) \"hello\" --connect \(address)")
-    Terminal.say("  gossip run --topic \(topic) --connect \(address)")
+    let gossip = CommandLine.arguments[0]
+    Terminal.say("  \(gossip) subscribe \(topic) --connect \(address)")
+    Terminal.say("  \(gossip) publish \(topic) \"hello\" --connect \(address)")
+    Terminal.say("  \(gossip) run --topic \(topic) --connect \(address)")
   }
 
   func showEverySecond() async throws {
@@ -72,7 +73,7 @@ final class DevView: Sendable {
         + String(format: "%.2f duplicates per delivery; ", reading.duplicatesPerDelivery)
         + "\(Figures.bytes(reading.bytes)) sent")
     Terminal.say("")
-    Terminal.say("Next: start it again with `gossip dev`, and")
+    Terminal.say("Next: start it again with `\(CommandLine.arguments[0]) dev`, and")
     await sayNextCommands()
     if isJSON { Terminal.print(json(reading)) }
   }

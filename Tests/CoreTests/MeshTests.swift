@@ -100,7 +100,6 @@ import Testing
     #expect(fanout.peers(of: "t").isEmpty && fanout.all.isEmpty && fanout.entries == 0)
   }
 
-  // GS-102: a peer that left the topic
   @Test func `replaces who left`() {
     var (fanout, random) = (Fanout(), Random(seed: [1]))
     let members = (1...8).map(peer)

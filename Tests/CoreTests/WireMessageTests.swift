@@ -16,7 +16,6 @@ import Testing
     try decode(field(2, bytes), limits).messages[0]
   }
 
-  // GS-18
   @Test func `what is signed leaves out signature and key wherever they stand`() throws {
     let parts = [
       field(1, [1, 2]), field(2, [3]), field(3, [0, 1]), field(4, Array("t".utf8)), field(77, [9, 9]),
@@ -162,14 +161,16 @@ import Testing
     #expect(!MessageIdentification.custom { _ in [] }.needsAuthor)
   }
 
-  @Test func `of the content are the hash of the payload alone`() {
+  @Test func `of the content are the hash of topic and payload, whoever wrote them`() {
     let one = WireMessage(topic: "t", payload: "hello", author: peer(1), sequence: 1).signed([1])
+    let same = WireMessage(topic: "t", payload: "hello", author: nil, sequence: nil)
     let other = WireMessage(topic: "u", payload: "hello", author: nil, sequence: nil)
-    let hash = hex("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+    let hash = sha256([1, 0, 0, 0, 0, 0, 0, 0] + Array("thello".utf8))
     #expect(MessageIdentification.contentHash.id(of: one).bytes == hash)
-    #expect(MessageIdentification.contentHash.id(of: other).bytes == hash)
+    #expect(MessageIdentification.contentHash.id(of: same).bytes == hash)
+    #expect(MessageIdentification.contentHash.id(of: other).bytes != hash)
     let empty = WireMessage(topic: "t", payload: [], author: nil, sequence: nil)
-    #expect(MessageIdentification.contentHash.id(of: empty).bytes == sha256([]))
+    #expect(MessageIdentification.contentHash.id(of: empty).bytes == sha256([1, 0, 0, 0, 0, 0, 0, 0, 0x74]))
   }
 
   @Test func `are ordered by their bytes`() {

@@ -327,7 +327,7 @@ actor Gate {
     }
   }
 
-  // BB-V4, BB-V5
+  // BB-1, BB-V4, BB-V5
   @Test func `to all brings replies in the order of the recipients, failures among them`() async throws {
     struct Refusal: Error, CustomStringConvertible { let description = "not today" }
     try await network(

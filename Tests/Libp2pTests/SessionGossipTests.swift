@@ -49,7 +49,7 @@ extension Puppet {
     #expect(silent.events.end == nil && silent.session.send([0], on: 0) == true)
   }
 
-  // GS-12, GS-13, LP-64
+  // GS-12, GS-13, LP-64, BB-V14
   @Test(arguments: ["data", "fin", "rst"]) func `that ends is reopened at once`(how: String) {
     var puppet = Puppet()
     puppet.agree()

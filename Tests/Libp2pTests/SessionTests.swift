@@ -103,6 +103,7 @@ import Testing
       "\(pair.dialed.end!)".contains("expected the peer \(someone(3).peer), found \(someone(2).peer)"))
   }
 
+  // LP-75
   @Test func `measure their round trip every thirty seconds, and stay`() {
     var pair = Pair()
     pair.start()

@@ -25,7 +25,8 @@ import Testing
     lone.checksAtOnce = false
     #expect(lone.hear(.by(peer(9), 1, bytes(1_023)), from: peer(1)).said == [])
     lone.checksAtOnce = true
-    #expect(lone.publish(bytes(1_023)).said.allSatisfy { if case .message = $0.thing { true } else { false } })
+    #expect(
+      lone.publish(bytes(1_023)).said.allSatisfy { if case .message = $0.thing { true } else { false } })
   }
 
   // GS-95
@@ -97,7 +98,8 @@ import Testing
     let messages = (1...11).map { WireMessage.by(peer(9), $0) }
     lone.hear(.dontWant(messages.map(\.authorID)), from: peer(2))
     #expect(lone.hear(messages[9], from: peer(1)).receivers(of: messages[9].authorID) == [peer(3)])
-    #expect(lone.hear(messages[10], from: peer(1)).receivers(of: messages[10].authorID) == [peer(2), peer(3)])
+    #expect(
+      lone.hear(messages[10], from: peer(1)).receivers(of: messages[10].authorID) == [peer(2), peer(3)])
   }
 
   // GS-98
@@ -105,7 +107,8 @@ import Testing
     let lone = Lone.onMesh(of: 3)
     let messages = (1...11).map { WireMessage.by(peer(9), $0) }
     lone.hear(words: messages.map { .dontWant([$0.authorID]) }, from: peer(2))
-    #expect(lone.hear(messages[10], from: peer(1)).receivers(of: messages[10].authorID) == [peer(2), peer(3)])
+    #expect(
+      lone.hear(messages[10], from: peer(1)).receivers(of: messages[10].authorID) == [peer(2), peer(3)])
   }
 
   // GS-98
@@ -154,6 +157,7 @@ import Testing
     urgent.controls = [.dontWant([id(1)])]
     _ = queue.push(urgent)
     let written = try queue.popFrames().flatMap { $0.said(to: peer(1)) }
-    #expect(written == [.dontWant([id(1)], to: peer(1))] + messages.map { .message($0.authorID, to: peer(1)) })
+    #expect(
+      written == [.dontWant([id(1)], to: peer(1))] + messages.map { .message($0.authorID, to: peer(1)) })
   }
 }

@@ -68,7 +68,7 @@ import Testing
     #expect(lone.mesh() == peers(1...12) + [peer(14)])
   }
 
-  // GS-64, section 14.1: the exception has an end.
+  // GS-64: the exception has an end.
   @Test func `is refused to peers we dialed too, once the mesh has twice D_hi`() {
     let lone = Lone.onMesh(of: 5)
     for number in 6...40 {

@@ -27,7 +27,6 @@ import Testing
     #expect(lone.mesh().count == 3)
   }
 
-  // GS-43
   @Test func `at D_hi is pruned to D, for a minute`() {
     let lone = Lone.onMesh(of: 12)
     let told = lone.beat()
@@ -37,7 +36,6 @@ import Testing
     #expect(Set(told.pruned(t)).isDisjoint(with: lone.mesh()))
   }
 
-  // GS-43
   @Test(arguments: 1...20 as ClosedRange<UInt8>)
   func `that is pruned keeps D_out of those it dialed`(seed: UInt8) {
     let lone = Lone(seed: [seed])
@@ -138,6 +136,24 @@ import Testing
     _ = queue.push(graft)
     _ = queue.push(prune)
     #expect(try queue.popFrames().map(\.controls) == [[.graft(u), .prune(t, backoff: 60)]])
+  }
+
+  // GS-36, GS-51
+  @Test func `word is not dropped because messages and offers fill the queue`() throws {
+    var bounds = SendQueue.Bounds()
+    (bounds.messages, bounds.offers) = (1_000, 100)
+    var queue = SendQueue(.gossipSub, bounds, WireLimits())
+    var full = Frame(.gossipSub)
+    full.messages = (1...5).map { .by(peer(9), $0, bytes(800)) }
+    full.controls = [.have(t, ids(0..<10)), .have(t, ids(10..<60))]
+    #expect(!queue.push(full).isEmpty)
+    var urgent = Frame(.gossipSub)
+    urgent.subscriptions = [Subscription(u, joins: true)]
+    urgent.controls = [.graft(u), .prune(t, backoff: 60)]
+    #expect(queue.push(urgent).isEmpty)
+    let said = try queue.popFrames().flatMap { $0.said(to: peer(1)) }
+    #expect(
+      Set([.joins(u, to: peer(1)), .graft(u, to: peer(1)), .prune(t, 60, to: peer(1))]).isSubset(of: said))
   }
 
   // GS-52

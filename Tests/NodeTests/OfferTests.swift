@@ -7,7 +7,8 @@ import Testing
   @Test func `leads to a want, and the message is delivered and passed on`() {
     let lone = Lone.onMesh(of: 5, outside: 1)
     let message = WireMessage.by(peer(9), 1)
-    #expect(lone.hear(.have(t, [message.authorID]), from: peer(6)).said == [.want([message.authorID], to: peer(6))])
+    #expect(
+      lone.hear(.have(t, [message.authorID]), from: peer(6)).said == [.want([message.authorID], to: peer(6))])
     let told = lone.hear(message, from: peer(6))
     #expect(told.delivered == [message.authorID])
     #expect(told.receivers(of: message.authorID) == peers(1...5))
@@ -100,7 +101,7 @@ import Testing
     #expect(Set(first) != Set(second))
   }
 
-  // GS-81, section 14.1: one is asked; the next one if the promise breaks.
+  // GS-81: one is asked; the next one if the promise breaks.
   @Test func `made by several peers is wanted from one at a time`() {
     let lone = Lone.onMesh(of: 5, outside: 3)
     #expect(lone.hear(.have(t, [id(1)]), from: peer(6)).said == [.want([id(1)], to: peer(6))])
@@ -151,7 +152,6 @@ import Testing
     #expect(lone.beat().said == [.have(t, [here.authorID], to: peer(6))])
   }
 
-  // Section 7.5; the limit of GS-79 on our own side.
   @Test func `of more ids than one may hold names others to each peer`() {
     let lone = Lone.meshless(peers: 6) { $0.gossipSub.offerLength = 50 }
     lone.hear(messages: (1...100).map { .by(peer(9), $0) }, from: peer(1))
@@ -161,7 +161,6 @@ import Testing
     #expect(Set(offers).count == 6)
   }
 
-  // Section 14.1, with immediate GRAFT: a peer that comes late is offered what it missed.
   @Test func `is made at once to a peer that comes within three heartbeats`() {
     let lone = Lone.onMesh(of: 5)
     let message = WireMessage.by(peer(9), 1)
@@ -230,7 +229,7 @@ import Testing
 }
 
 @Suite struct `A promise` {
-  // GS-88, section 14.1: every id is promised.
+  // GS-88: every id is promised.
   @Test func `broken counts against the peer once per id, after 3 s`() {
     let lone = Lone.onMesh(of: 5, outside: 1)
     lone.hear(.have(t, ids(0..<100)), from: peer(6))

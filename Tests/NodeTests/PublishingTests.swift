@@ -82,7 +82,6 @@ import Testing
     #expect(lone.snapshot.topics.isEmpty)
   }
 
-  // GS-102, without score
   @Test func `has a fanout member replaced that left the topic`() {
     let lone = Lone { $0.gossipSub.floodPublishSize = 0 }
     lone.meet(peers(1...20))
@@ -154,12 +153,16 @@ import Testing
 
   // GS-106
   @Test func `crossing the same message under examination is a duplicate`() throws {
-    let lone = Lone.onMesh(of: 2, policy: TopicPolicy(signing: .strictNoSign, identification: .contentHash, isJudged: true))
+    let lone = Lone.onMesh(
+      of: 2, policy: TopicPolicy(signing: .strictNoSign, identification: .contentHash, isJudged: true))
     lone.verdict = nil
     let message = WireMessage.anonymous("same")
     let mine = try #require(lone.publish("same").toJudge.first)
     let theirs = try #require(lone.hear(message, from: peer(1)).toJudge.first)
-    #expect(lone.tell(.judged(mine.ticket, .accept)).published == [.init(1, .failure(.duplicate(message.contentID)))])
+    #expect(
+      lone.tell(.judged(mine.ticket, .accept)).published == [
+        .init(1, .failure(.duplicate(message.contentID)))
+      ])
     #expect(lone.tell(.judged(theirs.ticket, .accept)).delivered == [message.contentID])
   }
 
@@ -174,7 +177,7 @@ import Testing
     #expect(told.said == [] && told.observed == [])
   }
 
-  // GS-123; section 9: a locally rejected message is in the seen cache.
+  // GS-123: what our own judge rejected counts as seen.
   @Test func `our own judge rejected is not believed from others either`() {
     let policy = TopicPolicy(signing: .strictNoSign, identification: .contentHash, isJudged: true)
     let lone = Lone.onMesh(of: 2, policy: policy)
@@ -186,7 +189,6 @@ import Testing
     #expect(told.observed == [.init(.invalidMessage, peer(1))])
   }
 
-  // GS-25
   @Test func `has a higher number than the one before`() {
     let lone = Lone.onMesh(of: 1) { $0.sequenceStart = .max - 20_000 }
     var last: [UInt8] = []

@@ -105,11 +105,14 @@ import Testing
     let lone = Lone.onMesh(of: 5)
     let told = lone.hear(subscriptions: [Subscription(t, joins: false)], from: peer(2))
     #expect(told.said == [])
-    #expect(told.notices == [.pruned(peer(2), t, by: .peer), .unsubscribed(peer(2), t)]
-      || told.notices == [.unsubscribed(peer(2), t), .pruned(peer(2), t, by: .peer)])
+    #expect(
+      told.notices == [.pruned(peer(2), t, by: .peer), .unsubscribed(peer(2), t)]
+        || told.notices == [.unsubscribed(peer(2), t), .pruned(peer(2), t, by: .peer)])
     #expect(lone.mesh() == [peer(1), peer(3), peer(4), peer(5)])
     #expect(lone.advance(.seconds(5)).said == [], "it is not chosen again")
-    #expect(lone.hear(subscriptions: [Subscription(t, joins: true)], from: peer(2)).said == [.graft(t, to: peer(2))])
+    #expect(
+      lone.hear(subscriptions: [Subscription(t, joins: true)], from: peer(2)).said == [.graft(t, to: peer(2))]
+    )
   }
 
   // GS-35
@@ -144,7 +147,8 @@ import Testing
     let told = lone.hear(subscriptions: many, from: peer(1))
     #expect(told.observed == [.init(.flooded, peer(1))])
     #expect(lone.snapshot.peers[0].topics.count == 100)
-    #expect(lone.hear(subscriptions: [Subscription("topic 1", joins: false)], from: peer(1)).notices.count == 1)
+    #expect(
+      lone.hear(subscriptions: [Subscription("topic 1", joins: false)], from: peer(1)).notices.count == 1)
     #expect(lone.hear(subscriptions: [Subscription("new", joins: true)], from: peer(1)).observed == [])
   }
 

@@ -44,6 +44,6 @@ public enum Alarm: Hashable, Sendable {
   case promise
   /// An inquiry's patience ends.
   case inquiry(UInt64)
-  /// A peer's request has waited as long as its asker does.
-  case request(Ticket)
+  /// Requests may have waited as long as their askers do.
+  case requests
 }

@@ -73,7 +73,12 @@ extension Node {
     }
     if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
     let id = policy.identification.id(of: wire)
-    if let fate = commons.seen.meet(id, at: commons.now) { return duplicate(id, fate, from: peer, manner) }
+    guard id.bytes.count <= configuration.wire.idSizeMax else { return reject(nil, [peer], .tooLarge) }
+    if let fate = commons.seen.meet(id, at: commons.now) {
+      // While the application judges, whoever sends the same is a holder.
+      if fate == .pending { _ = commons.validation.add(wire, id: id, from: peer) }
+      return duplicate(id, fate, from: peer, manner)
+    }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
     if wire.claimedAuthor == me { return reject(id, [peer], .selfOrigin) }
     switch commons.validation.add(wire, id: id, from: peer) {

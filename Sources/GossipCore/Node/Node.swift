@@ -31,7 +31,7 @@ public struct Node: Sendable {
     disseminations = Manner.allCases.map { manner in
       switch manner {
       case .gossipSub: GossipSub(configuration.gossipSub)
-      case .direct: Direct(configuration.direct)
+      case .direct: Direct(configuration.direct, payloadSizeMax: configuration.wire.frameSizeMax - 1_024)
       }
     }
     for manner in Manner.allCases { tell(manner, .began) }
@@ -93,7 +93,7 @@ public struct Node: Sendable {
       case .heartbeat:
         commons.seen.sweep(commons.now)
         tell(.gossipSub, .rang(alarm, due: due))
-      case .inquiry, .request: tell(.direct, .rang(alarm, due: due))
+      case .inquiry, .requests: tell(.direct, .rang(alarm, due: due))
       case .promise: for (manner, id) in commons.endPromises() { tell(manner, .gaveUp(id)) }
       }
     }

@@ -15,6 +15,8 @@ public struct Direct: Dissemination {
   public static let manner = Manner.direct
 
   private let parameters: DirectParameters
+  /// Bytes of a question or a reply that fit into a frame with what stands around them.
+  private let payloadSizeMax: Int
   private var inquiries: OrderedDictionary<UInt64, Asking> = [:]
   private var tokens: [AskID: UInt64] = [:]
   private var nextAsk: AskID = 1
@@ -22,6 +24,11 @@ public struct Direct: Dissemination {
   private var waiting = Deque<Ticket>()
   private var working = 0
   private var nextTicket: UInt64 = 1
+  private var isWatching = false
+
+  /// How often requests are looked through for passed deadlines. One alarm for all: askers could set and cancel
+  /// deadlines without end. The asker's own deadline is exact.
+  private static let watchInterval = Duration.milliseconds(50)
 
   /// An inquiry of ours.
   private struct Asking: Sendable {
@@ -42,7 +49,10 @@ public struct Direct: Dissemination {
     var isWorkedOn = false
   }
 
-  init(_ parameters: DirectParameters) { self.parameters = parameters }
+  init(_ parameters: DirectParameters, payloadSizeMax: Int) {
+    self.parameters = parameters
+    self.payloadSizeMax = payloadSizeMax
+  }
 
   /// Everything it reacts to.
   public mutating func handle(_ event: DisseminationEvent, _ commons: inout Commons) {
@@ -54,7 +64,7 @@ public struct Direct: Dissemination {
     case .told(.answer(let ticket, let answer)): answered(ticket, answer, &commons)
     case .heard(let words, let peer): hear(words, from: peer, &commons)
     case .rang(.inquiry(let token), _): runOut(token, &commons)
-    case .rang(.request(let ticket), _): expire(ticket, &commons)
+    case .rang(.requests, _): expireRequests(&commons)
     case .vanished(let peer): forget(peer, &commons)
     case .began, .joined, .left, .arrived, .departed, .met, .echoed, .served, .gaveUp, .rang: break
     }
@@ -82,6 +92,10 @@ public struct Direct: Dissemination {
     switch Direct.recipients(of: inquiry.audience, on: inquiry.topic, parameters, commons) {
     case .success(let peers): recipients = peers
     case .failure(let refusal): return commons.surface(.answered(token: inquiry.token, .failure(refusal)))
+    }
+    guard inquiry.payload.count <= payloadSizeMax else {
+      let refusal = AskRefusal("\(inquiry.payload.count) bytes, at most \(payloadSizeMax) fit into a frame")
+      return commons.surface(.answered(token: inquiry.token, .failure(refusal)))
     }
     guard inquiries.count < parameters.inquiriesMax else {
       let refusal = AskRefusal("\(parameters.inquiriesMax) inquiries are open; wait for some to finish")
@@ -210,8 +224,14 @@ public struct Direct: Dissemination {
     requests[ticket] = Request(
       peer: peer, id: id, topic: topic, payload: payload, until: commons.now + patience)
     waiting.append(ticket)
-    commons.ring(.request(ticket), after: patience)
+    watch(&commons)
     startWork(&commons)
+  }
+
+  private mutating func watch(_ commons: inout Commons) {
+    guard !isWatching, !requests.isEmpty else { return }
+    isWatching = true
+    commons.ring(.requests, after: Direct.watchInterval)
   }
 
   /// Hands waiting requests to the application while handlers are free.
@@ -231,6 +251,8 @@ public struct Direct: Dissemination {
     if request.isWorkedOn {
       working -= 1
       if tellHandler { commons.surface(.forgetAsk(ticket)) }
+    } else {
+      waiting.removeAll { $0 == ticket }
     }
     startWork(&commons)
     return request
@@ -238,12 +260,21 @@ public struct Direct: Dissemination {
 
   private mutating func answered(_ ticket: Ticket, _ answer: Answer, _ commons: inout Commons) {
     guard let request = finish(ticket, tellHandler: false, &commons) else { return }
+    var answer = answer
+    if case .success(let payload) = answer, payload.count > payloadSizeMax {
+      answer = .failure(
+        .failed("the reply has \(payload.count) bytes, at most \(payloadSizeMax) fit into a frame"))
+    }
     commons.say(.reply(request.id, answer), to: request.peer)
   }
 
-  private mutating func expire(_ ticket: Ticket, _ commons: inout Commons) {
-    guard let request = finish(ticket, tellHandler: true, &commons) else { return }
-    commons.say(.reply(request.id, .failure(.deadlineExceeded)), to: request.peer)
+  private mutating func expireRequests(_ commons: inout Commons) {
+    isWatching = false
+    for ticket in requests.filter({ $0.value.until <= commons.now }).map(\.key) {
+      guard let request = finish(ticket, tellHandler: true, &commons) else { continue }
+      commons.say(.reply(request.id, .failure(.deadlineExceeded)), to: request.peer)
+    }
+    watch(&commons)
   }
 
   private mutating func cancelled(_ id: AskID, by peer: PeerID, _ commons: inout Commons) {

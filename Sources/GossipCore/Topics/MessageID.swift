@@ -36,7 +36,9 @@ extension MessageID: Comparable {
 public enum MessageIdentification: Sendable {
   /// Author's peer id followed by the sequence number, raw bytes (the default of go-libp2p-pubsub).
   case author
-  /// SHA-256 of the payload: no author needed, publishing the same bytes twice is one message.
+  /// SHA-256 of topic and payload: no author needed, publishing the same bytes twice on a topic is one message.
+  /// The topic stands in front, after its length in eight bytes, little endian: the same bytes on another topic are
+  /// another message.
   case contentHash
   /// The application's own function of the message; it must be pure and give at most 128 bytes.
   case custom(@Sendable (WireMessage) -> [UInt8])
@@ -51,10 +53,12 @@ public enum MessageIdentification: Sendable {
       bytes.append(contentsOf: message.sequence)
       return MessageID(bytes)
     case .contentHash:
-      return unsafe message.payload.bytes.withUnsafeBytes { payload in
-        let digest = unsafe SHA256.hash(data: payload)
-        return unsafe MessageID(digest.withUnsafeBytes { unsafe Array($0) })
-      }
+      var hash = SHA256()
+      let topic = Array(message.topic.name.utf8)
+      unsafe withUnsafeBytes(of: UInt64(topic.count).littleEndian) { unsafe hash.update(bufferPointer: $0) }
+      unsafe topic.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
+      unsafe message.payload.bytes.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
+      return unsafe MessageID(hash.finalize().withUnsafeBytes { unsafe Array($0) })
     case .custom(let identify):
       return MessageID(identify(message))
     }

@@ -200,10 +200,10 @@ final class Lone {
 extension Lone {
   /// A node on `t` in whose mesh are exactly the first peers, with further ones outside it.
   static func onMesh(
-    of count: Int = 5, outside: Int = 0, policy: TopicPolicy = TopicPolicy(),
+    of count: Int = 5, outside: Int = 0, policy: TopicPolicy = TopicPolicy(), at birth: Instant = .zero,
     _ change: (inout Configuration) -> Void = { _ in }
   ) -> Lone {
-    let lone = Lone(change)
+    let lone = Lone(at: birth, change)
     lone.join(t, policy: policy)
     if count + outside > 0 { lone.meet(peers(1...count + outside)) }
     // Those who found the mesh below D_lo were grafted when they came; the others graft us.

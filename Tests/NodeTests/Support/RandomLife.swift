@@ -1,0 +1,186 @@
+import GossipCore
+
+/// A node to which anything may happen, in an order that a seed decides.
+///
+/// Its limits are small, so that they are reached; its answers come late, twice, or never.
+final class RandomLife {
+  let lone: Lone
+  let company = peers(1...12)
+  let topics: [Topic] = ["a", "b", "c"]
+  private var dice: Dice
+  private var open: [Node.Input] = []
+  private var token: UInt64 = 0
+  /// How often each publication was answered, by token.
+  private(set) var published: [UInt64: Int] = [:]
+  /// The same of inquiries.
+  private(set) var answered: [UInt64: Int] = [:]
+
+  init(_ seed: UInt64) {
+    dice = Dice(seed)
+    lone = Lone(seed: [UInt8(truncatingIfNeeded: seed)]) { configuration in
+      configuration.limits.topicsPerPeer = 8
+      configuration.limits.topicsJoined = 4
+      configuration.limits.checksOpen = 16
+      configuration.limits.judgementsOpen = 6
+      configuration.limits.judgementsOpenPerTopic = 4
+      configuration.limits.uncheckedPerPeer = 4
+      configuration.limits.publicationsOpen = 8
+      configuration.limits.seenMax = 64
+      configuration.limits.storeCountMax = 32
+      configuration.limits.storeSizeMax = 20_000
+      configuration.limits.wantsMax = 32
+      configuration.limits.reachWatchedMax = 8
+      configuration.direct.handlersMax = 2
+      configuration.direct.requestsMax = 12
+      configuration.direct.requestsPerPeer = 3
+      configuration.direct.inquiriesMax = 4
+      configuration.direct.patienceMax = .seconds(5)
+    }
+    lone.signsAtOnce = false
+    lone.checksAtOnce = false
+    lone.verdict = nil
+  }
+
+  /// One thing happens.
+  @discardableResult
+  func step() -> Told {
+    let told = happen()
+    for effect in told.effects {
+      switch effect {
+      case .check(let ticket, let message):
+        open.append(.checked(ticket, authentic: Notional.isAuthentic(message)))
+      case .sign(let ticket, let bytes):
+        open.append(.signed(ticket, signature: Notional.signature(of: lone.node.me, over: bytes), key: nil))
+      case .judge(let ticket, _, _): open.append(.judged(ticket, any([.accept, .accept, .reject, .ignore])))
+      case .ask(let ticket, _, _, _, _): open.append(.answer(ticket, .success("yes")))
+      case .published(let token, _): published[token, default: 0] += 1
+      case .answered(let token, _): answered[token, default: 0] += 1
+      default: break
+      }
+    }
+    return told
+  }
+
+  /// Every question that is still open is answered.
+  func settle() {
+    lone.signsAtOnce = true
+    lone.checksAtOnce = true
+    lone.verdict = .accept
+    while let answer = open.popLast() { note(lone.tell(answer)) }
+  }
+
+  /// Nothing happens for a while.
+  func pass(_ duration: Duration) { note(lone.jump(duration)) }
+
+  /// The company leaves.
+  func depart() { for peer in company { note(lone.disconnect(peer)) } }
+
+  private func note(_ told: Told) {
+    for publication in told.published { published[publication.token, default: 0] += 1 }
+    for answer in told.answered { answered[answer.token, default: 0] += 1 }
+  }
+
+  private func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &dice) < percent }
+  private func any<T>(_ choices: [T]) -> T { choices[Int.random(in: 0..<choices.count, using: &dice)] }
+  private func someID() -> MessageID {
+    chance(50) ? id(Int.random(in: 0..<200, using: &dice)) : someMessage().authorID
+  }
+  private func someIDs() -> [MessageID] { (0..<Int.random(in: 0..<15, using: &dice)).map { _ in someID() } }
+
+  /// Some author's message, which may be forged, unsigned, large, or somebody else's.
+  private func someMessage() -> WireMessage {
+    let author = chance(3) ? peer(0) : peer(Int.random(in: 100...104, using: &dice))
+    let number = UInt64.random(in: 0..<40, using: &dice)
+    let payload = bytes(any([0, 10, 500, 2_000, 9_000]))
+    let plain = WireMessage(topic: any(topics), payload: payload, author: author, sequence: number)
+    if chance(10) { return .anonymous(payload, on: any(topics)) }
+    if chance(10) { return plain }
+    if chance(10) { return plain.signed([UInt8(number)]) }
+    return .by(author, number, payload, on: plain.topic)
+  }
+
+  private func someControl() -> Control {
+    let ask = AskID.random(in: 0..<20, using: &dice)
+    return switch Int.random(in: 0..<9, using: &dice) {
+    case 0: .graft(any(topics + ["nowhere"]))
+    case 1: .prune(any(topics + ["nowhere"]), backoff: any([nil, 0, 1, 60, .max]))
+    case 2: .have(any(topics), someIDs())
+    case 3: .want(someIDs())
+    case 4: .dontWant(someIDs())
+    case 5: .ask(ask, any(topics), "?", patience: any([0, 10, 1_000, .max]))
+    case 6: .reply(ask, any([.success("!"), .failure(.failed("no"))]))
+    case 7: .cancel(ask)
+    default: .graft(any(topics))
+    }
+  }
+
+  private func somePolicy() -> TopicPolicy {
+    let signing = any(Signing.allCases)
+    return TopicPolicy(
+      spread: chance(75) ? .gossipSub : .direct, signing: signing,
+      identification: signing == .strictNoSign || chance(20) ? .contentHash : .author,
+      isJudged: chance(40), payloadSizeMax: any([1_000, 100_000]))
+  }
+
+  private func someFrame(from peer: PeerID) -> Told {
+    func some<T>(_ make: () -> T) -> [T] { (0..<Int.random(in: 0...3, using: &dice)).map { _ in make() } }
+    return lone.hear(
+      subscriptions: some { Subscription(any(topics + [Topic("x\(token)")]), joins: chance(75)) },
+      messages: some(someMessage), words: some(someControl), on: chance(75) ? .gossipSub : .direct, from: peer
+    )
+  }
+
+  private func someAnswer() -> Told {
+    guard !open.isEmpty, chance(80) else {
+      let ticket = Ticket(number: UInt64.random(in: 0..<500, using: &dice))
+      // A host that answers in the wrong words: only with what cannot sign for us.
+      return lone.tell(any([.checked(ticket, authentic: false), .answer(ticket, .failure(.overloaded))]))
+    }
+    let answer = open.remove(at: Int.random(in: 0..<open.count, using: &dice))
+    var told = lone.tell(answer)
+    if chance(5) { told += lone.tell(answer) }
+    return told
+  }
+
+  private func somePublication() -> Told {
+    token += 1
+    published[token] = 0
+    return lone.tell(
+      .publish(
+        Draft(
+          token: token, topic: any(topics), payload: bytes(any([1, 10, 5_000])),
+          audience: any([.everyone, .everyone, .one(any(company))]), policy: somePolicy())))
+  }
+
+  private func someInquiry() -> Told {
+    token += 1
+    answered[token] = 0
+    return lone.tell(
+      .ask(
+        Inquiry(
+          token: token, topic: any(topics), payload: "?",
+          audience: any([.everyone, .one(any(company)), .many([any(company), any(company)])]),
+          patience: any([.zero, .milliseconds(50), .seconds(3)]))))
+  }
+
+  private func happen() -> Told {
+    let peer = any(company)
+    switch Int.random(in: 0..<100, using: &dice) {
+    case 0..<6: return lone.connect(peer, outbound: chance(30))
+    case 6..<9: return lone.disconnect(peer)
+    case 9..<15: return lone.open(peer, any(Manner.allCases.flatMap(\.protocols)))
+    case 15..<17: return lone.tell(.closed(peer, any(Manner.allCases)))
+    case 17..<60: return someFrame(from: peer)
+    case 60..<76: return someAnswer()
+    case 76..<80: return lone.join(any(topics), policy: somePolicy())
+    case 80..<82: return lone.leave(any(topics))
+    case 82..<86: return somePublication()
+    case 86..<89: return someInquiry()
+    case 89: return lone.tell(.shed(peer, any(Lane.allCases), count: 3))
+    case 90: return lone.tell(.garbled(.malformed("frame"), from: peer))
+    case 91: return lone.tell(.watchReach(someID(), chance(50)))
+    case 92: return lone.jump(any([.seconds(10), .seconds(200), .seconds(4_000)]))
+    default: return lone.advance(.milliseconds(Int64.random(in: 1...700, using: &dice)))
+    }
+  }
+}
