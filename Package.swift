@@ -81,7 +81,9 @@ let package = Package(
     .testTarget(name: "NodeTests", dependencies: ["GossipCore"], swiftSettings: toolSettings),
     .testTarget(name: "ArchitectureTests", swiftSettings: toolSettings),
     .testTarget(name: "FuzzTests", dependencies: ["GossipFuzz"], swiftSettings: toolSettings),
-    .testTarget(name: "CommandTests", dependencies: ["gossip", "GossipCore", "GossipLibp2p"], swiftSettings: toolSettings),
+    .testTarget(
+      name: "CommandTests", dependencies: ["gossip", "GossipCore", "GossipLibp2p"],
+      swiftSettings: toolSettings),
     .testTarget(name: "SimTests", dependencies: ["GossipCore", "GossipSim"], swiftSettings: toolSettings),
     .testTarget(
       name: "HostTests",

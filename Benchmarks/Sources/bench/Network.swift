@@ -47,7 +47,8 @@ final class Network: Sendable {
         group.addTask { try await self.receive(at: host) }
       }
       try await connect(hosts)
-      try await Task.sleep(for: .seconds(4))  // for the mesh to settle, as the other implementations' drivers do
+      // For the mesh to settle, as the other implementations' drivers do.
+      try await Task.sleep(for: .seconds(4))
       try await publish(0..<Network.warmUp, hosts)
       await progress.settle()
       let line = try await measure(hosts)
