@@ -63,7 +63,8 @@ final class Connection: @unchecked Sendable {
   // MARK: From the wire
 
   func start(on wire: any Wire) {
-    guard self.wire == nil, !hasEnded else { return }
+    guard !hasEnded else { return wire.close() }  // it was given up before it was up
+    guard self.wire == nil else { return }
     self.wire = wire
     session.start(at: .present)
     settle()

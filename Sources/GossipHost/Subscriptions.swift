@@ -182,12 +182,13 @@ extension Host {
   ///   - body: gets the messages.
   /// - Returns: what `body` returns.
   /// - Throws: `ConfigurationError` for a policy that cannot work, `SubscriptionError` for a second judge or
-  ///   answerer, and what `body` throws.
+  ///   answerer, a topic's name that does not fit a frame or a topic too many, and what `body` throws.
   public func withSubscription<R: Sendable>(
     to topic: Topic, _ policy: TopicPolicy = TopicPolicy(), judge: Judge? = nil, answer: Answerer? = nil,
     _ body: @Sendable (Incoming) async throws -> R
   ) async throws -> R {
     try policy.validate()
+    try checkRoom(for: topic)
     var policy = policy
     policy.isJudged = judge != nil || configuration.judge != nil || subscriptions.topics[topic]?.judge != nil
     let buffer = MessageBuffer(capacity: configuration.subscriptionBuffer)
@@ -195,6 +196,17 @@ extension Host {
     handle(.subscribe(topic, policy))
     defer { leave(topic, number) }
     return try await body(Incoming(buffer: buffer, topic: topic, host: self))
+  }
+
+  private func checkRoom(for topic: Topic) throws(SubscriptionError) {
+    let (size, sizeMax) = (topic.name.utf8.count, configuration.node.wire.topicSizeMax)
+    guard (1...sizeMax).contains(size) else {
+      throw SubscriptionError(topic: topic, reason: "its name has \(size) bytes, expected 1 to \(sizeMax)")
+    }
+    let countMax = configuration.node.limits.topicsJoined
+    guard subscriptions.topics[topic] != nil || subscriptions.topics.count < countMax else {
+      throw SubscriptionError(topic: topic, reason: "\(countMax) topics are joined, the most allowed")
+    }
   }
 
   private func leave(_ topic: Topic, _ number: UInt64) {

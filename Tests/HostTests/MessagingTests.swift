@@ -133,6 +133,24 @@ import Testing
     }
   }
 
+  @Test func `refuse topics that no frame carries, and more than they may join`() async throws {
+    try await withHosts(1) {
+      $0.node.limits.topicsJoined = 1
+    } _: { hosts in
+      for name in ["", String(repeating: "x", count: 513)] {
+        await #expect(throws: SubscriptionError.self) {
+          try await hosts[0].withSubscription(to: Topic(name)) { _ in }
+        }
+      }
+      try await hosts[0].withSubscription(to: "one") { _ in
+        await #expect(throws: SubscriptionError.self) {
+          try await hosts[0].withSubscription(to: "two") { _ in }
+        }
+        try await hosts[0].withSubscription(to: "one") { _ in }
+      }
+    }
+  }
+
   @Test func `tell notices to every listener`() async throws {
     try await withHosts(2) { hosts in
       let notices = hosts[0].notices

@@ -356,6 +356,38 @@ extension Told {
     #expect(told.asked.map(\.within) == [.milliseconds(600)])
   }
 
+  // BB-V10
+  @Test func `is not worked on once its deadline has passed`() {
+    let lone = Lone.telling(11)
+    var working: [Told.Asked] = []
+    for number in 1...10 {
+      working += lone.hear(.ask(1, t, "?", patience: 500), on: .direct, from: peer(number)).asked
+    }
+    lone.hear(.ask(1, t, "late", patience: 110), on: .direct, from: peer(11))
+    lone.advance(.milliseconds(111))
+    #expect(lone.tell(.answer(working[0].ticket, .success("ok"))).asked == [])
+    #expect(lone.advance(.seconds(5)).asked == [])
+  }
+
+  // BB-V10
+  @Test func `that ends together with those it waited for is not worked on`() {
+    let lone = Lone.telling(12)
+    for number in 1...12 { lone.hear(.ask(1, t, "?", patience: 100), on: .direct, from: peer(number)) }
+    let told = lone.advance(.milliseconds(200))
+    #expect(told.asked == [])
+    #expect(told.forgotten.count == 10)
+    #expect(told.said.count == 12 && lone.sizes.perPeer == 0)
+  }
+
+  // BB-V8
+  @Test func `that comes without any time left is not worked on`() {
+    let lone = Lone.telling(1)
+    var told = lone.hear(.ask(1, t, "?", patience: 0), on: .direct, from: peer(1))
+    told += lone.advance(.milliseconds(100))
+    #expect(told.asked == [])
+    #expect(told.said == [.word(.reply(1, .failure(.deadlineExceeded)), to: peer(1))])
+  }
+
   @Test func `beyond those a peer may have is refused`() {
     let lone = Lone.telling(2) { $0.direct.requestsPerPeer = 3 }
     for number in 1...3 {

@@ -4,7 +4,7 @@ import OrderedCollections
 /// ids are offered to some others, who ask for what they lack.
 ///
 /// Source: libp2p `pubsub/gossipsub` specifications v1.0 to v1.2; where implementations disagree, the choices
-/// are listed in docs/seeds.md. The mesh's upkeep is in `Heartbeat.swift`, offers and wants in `Gossip.swift`.
+/// are listed in ARCHITECTURE.md. The mesh's upkeep is in `Heartbeat.swift`, offers and wants in `Gossip.swift`.
 public struct GossipSub: Dissemination {
   /// The manner this is.
   public static let manner = Manner.gossipSub
