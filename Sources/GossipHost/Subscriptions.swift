@@ -183,6 +183,7 @@ extension Host {
   /// - Returns: what `body` returns.
   /// - Throws: `ConfigurationError` for a policy that cannot work, `SubscriptionError` for a second judge or
   ///   answerer, a topic's name that does not fit a frame or a topic too many, and what `body` throws.
+  @discardableResult
   public func withSubscription<R: Sendable>(
     to topic: Topic, _ policy: TopicPolicy = TopicPolicy(), judge: Judge? = nil, answer: Answerer? = nil,
     _ body: @Sendable (Incoming) async throws -> R

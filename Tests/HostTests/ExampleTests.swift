@@ -1,10 +1,11 @@
-// The example of README.md, as it stands there.
-// example begins
+import Foundation
 import GossipCore
 import GossipHost
 import GossipLibp2p
 import Testing
 
+// The example of README.md, as it stands there below `import GossipHost`.
+// example begins
 func chat(with address: Multiaddr) async throws {
   let host = try Host()
   try await withThrowingTaskGroup(of: Void.self) { group in
@@ -21,6 +22,18 @@ func chat(with address: Multiaddr) async throws {
 // example ends
 
 @Suite(.timeLimit(.minutes(4))) struct `The README's example` {
+  @Test func `is the one that is compiled here`() throws {
+    let here = URL(filePath: #filePath)
+    let source = try String(contentsOf: here, encoding: .utf8)
+    let start = try #require(source.range(of: "// example begins\n"))
+    let end = try #require(source.range(of: "// example ends", range: start.upperBound..<source.endIndex))
+    let root = here.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+    for line in source[start.upperBound..<end.lowerBound].split(separator: "\n") {
+      #expect(readme.contains("\n    \(line)\n"), "not in README.md: \(line)")
+    }
+  }
+
   @Test func `says hello`() async throws {
     try await withHosts(1) { hosts in
       try await withInboxes(hosts, on: "chat") { inboxes in

@@ -35,6 +35,7 @@ let loopback: Multiaddr = {
 enum Reach: CaseIterable, Sendable { case tcp, memory }
 
 /// Runs hosts for as long as `body` does; each is on its feet before it begins.
+@discardableResult
 func withHosts<R: Sendable>(
   _ count: Int, _ reach: Reach = .tcp, _ change: (inout HostConfiguration) -> Void = { _ in },
   _ body: @escaping @Sendable ([Host]) async throws -> R
