@@ -4,8 +4,6 @@ import HeapModule
 /// Events in the order of (instant, sequence): a timing wheel with a heap for the present tick and one for the far
 /// future.
 ///
-/// Two events of the same instant happen in the order they were added, so that a life depends on nothing else.
-///
 /// - Complexity: amortized O(1) for events within the wheel's four seconds, O(log n) within one tick and beyond.
 struct EventQueue<Event: Sendable>: Sendable {
   private struct Entry: Comparable, Sendable {

@@ -1,11 +1,8 @@
 public import GossipCore
 
 /// How links behave, and who is linked with whom.
-///
-/// A link stands for the streams of one connection: it loses nothing and keeps its order. What can go wrong is that
-/// it is slow, stalls, or is cut.
 public struct NetworkModel: Hashable, Sendable {
-  /// One way, drawn once per link from this range.
+  /// One way, drawn once per pair of participants from this range.
   public var latency = Duration.milliseconds(20)...Duration.milliseconds(80)
   /// Bytes per second and direction of each link.
   public var bandwidth = 12_500_000
@@ -13,30 +10,13 @@ public struct NetworkModel: Hashable, Sendable {
   public var windowBytes = 1 << 20
   /// What may wait in front of a link, per lane.
   public var queue = SendQueue.Bounds()
-  /// A link that has moved nothing for so long although something waits is cut, as hosts do.
-  public var stallPatience: Duration = .seconds(10)
-  /// How long a signature takes to make.
+  /// How long a signature takes to make and to check.
   public var signingTime: Duration = .microseconds(20)
   /// How long a signature takes to check.
   public var checkingTime: Duration = .microseconds(70)
 
   /// The defaults.
   public init() {}
-
-  func validate() throws(ConfigurationError) {
-    guard bandwidth > 0 else {
-      throw ConfigurationError("bandwidth", expected: "more than 0 bytes per second", found: "\(bandwidth)")
-    }
-    guard windowBytes > 0 else {
-      throw ConfigurationError("windowBytes", expected: "more than 0 bytes", found: "\(windowBytes)")
-    }
-    for (name, value) in [
-      ("latency", latency.lowerBound), ("signingTime", signingTime), ("checkingTime", checkingTime),
-      ("stallPatience", stallPatience),
-    ] where value < .zero {
-      throw ConfigurationError(name, expected: "0 or more", found: "\(value)")
-    }
-  }
 }
 
 /// Who dials whom.
@@ -45,7 +25,6 @@ public enum Topology: Hashable, Sendable {
   case full
   /// Each participant with the next one.
   case line
-  /// A line whose ends are linked.
   case ring
   /// Each participant with two children.
   case tree
@@ -64,13 +43,13 @@ public enum Topology: Hashable, Sendable {
     }
   }
 
-  /// A random ring first, so that the network is whole; then everybody dials on.
   private func randomLinks(_ count: Int, _ dials: Int, _ dice: inout WorldDice) -> [(Int, Int)] {
     var links: [(Int, Int)] = []
     var known: Set<Int> = []  // looked up only
     func add(_ a: Int, _ b: Int) {
       if known.insert(min(a, b) * count + max(a, b)).inserted { links.append((a, b)) }
     }
+    // A random ring first, so that the network is whole.
     let order = Array(0..<count).shuffled(using: &dice)
     for (place, a) in order.enumerated() where dials >= 1 { add(a, order[(place + 1) % count]) }
     for a in 0..<count {
@@ -82,4 +61,19 @@ public enum Topology: Hashable, Sendable {
     }
     return links
   }
+}
+
+/// One direction of a link: a queue at the sender, bytes under way, and perhaps bytes the receiver does not read.
+struct Pipe: Sendable {
+  let from: Int
+  let to: Int
+  let latency: Duration
+  var queues: [SendQueue]
+  /// When the last byte handed to the link has left.
+  var busyUntil: Instant
+  var inFlight = 0
+  /// The receiver does not read: what arrives waits, and keeps its place in the window.
+  var isPaused = false
+  var unread: [(manner: Manner, bytes: [UInt8])] = []
+  var isOpen = true
 }
