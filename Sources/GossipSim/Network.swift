@@ -74,6 +74,8 @@ struct Pipe: Sendable {
   var inFlight = 0
   /// The receiver does not read: what arrives waits, and keeps its place in the window.
   var isPaused = false
+  /// It wants to read again; what waited is read next.
+  var isResuming = false
   var unread: [(manner: Manner, bytes: [UInt8])] = []
   var isOpen = true
 }

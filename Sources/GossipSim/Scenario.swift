@@ -85,9 +85,11 @@ public struct Scenario: Sendable {
     for (a, b) in topology.links(among: nodes, &dice) { world.connect(a, b) }
   }
 
-  /// Two simulated seconds after the crash the victims come back, linked anew.
+  /// Two simulated seconds after the crash, at the latest with half of the rest to go, the victims come back, linked
+  /// anew.
   private func revive(_ victims: [Int], _ world: inout World, _ dice: inout WorldDice, after number: Int) {
-    guard number == messages / 2 + Int(rate * 2) else { return }
+    let pause = min(Int(rate * 2), (messages - messages / 2) / 2)
+    guard number == messages / 2 + pause else { return }
     for victim in victims {
       world.restart(victim)
       world.tell(victim, .subscribe(topic, policy))

@@ -118,6 +118,9 @@ public struct World: Sendable {
     speaking protocols: [[ProtocolName]] = Manner.allCases.map(\.protocols)
   ) -> Int {
     add(speaking: protocols) { id, seed, birth in
+      // Numbers rise across restarts, as a host's do by its wall clock.
+      var configuration = configuration
+      configuration.sequenceStart += UInt64(birth.nanoseconds)
       do { return try Node(configuration, as: id, seed: seed, at: birth) } catch {
         preconditionFailure("the configuration was not checked: \(error)")
       }
@@ -279,7 +282,7 @@ public struct World: Sendable {
       fingerprint.add(UInt64(index) << 8 | 2)
       tell(index, input)
     case .drain(let pipe):
-      guard pipes[pipe].isOpen else { return }
+      guard pipes[pipe].isOpen, pipes[pipe].isResuming else { return }  // cut, or paused again
       fingerprint.add(UInt64(pipe) << 8 | 4)
       drain(pipe)
     case .arrive(let pipe, let manner, let bytes):
@@ -345,6 +348,7 @@ public struct World: Sendable {
 
   private mutating func setReading(_ isOn: Bool, _ peer: PeerID, at index: Int) {
     guard let other = places[peer], let pipe = residents[other].outgoing[index] else { return }
+    pipes[pipe].isResuming = isOn
     if isOn {
       queue.add(.drain(pipe: pipe), at: now)  // reading here would nest turns
     } else {
@@ -355,6 +359,7 @@ public struct World: Sendable {
   /// Reads what waited, in the order it came, until the receiver stops reading again.
   private mutating func drain(_ pipe: Int) {
     pipes[pipe].isPaused = false
+    pipes[pipe].isResuming = false
     while !pipes[pipe].isPaused, pipes[pipe].isOpen, !pipes[pipe].unread.isEmpty {
       let (manner, bytes) = pipes[pipe].unread.removeFirst()
       pipes[pipe].inFlight -= bytes.count
@@ -369,6 +374,7 @@ public struct World: Sendable {
     guard let other = places[peer], let pipe = residents[index].outgoing[other] else { return }
     let shed = pipes[pipe].queues[Int(frame.manner.rawValue)].push(frame)
     traffic.messageBytes += frame.messages.reduce(0) { $0 + $1.bytes.count }
+    if shed.overflowed { return disconnect(index, other) }
     if !shed.isEmpty {
       traffic.shed += shed.messages + shed.offers
       let (life, id) = (residents[index].life, residents[other].id)
@@ -402,7 +408,7 @@ public struct World: Sendable {
   private mutating func receive(_ bytes: [UInt8], _ manner: Manner, _ pipe: Int) {
     let (receiver, sender) = (pipes[pipe].to, residents[pipes[pipe].from].id)
     var offset = 0
-    while offset < bytes.count {
+    while offset < bytes.count, pipes[pipe].isOpen {
       guard case .complete(let length, let size)? = unsafe try? Varint.read(bytes.span.bytes, at: offset),
         offset + size + Int(length) <= bytes.count
       else { preconditionFailure("a queue wrote half a frame") }

@@ -238,6 +238,12 @@ public struct Direct: Dissemination {
   private mutating func startWork(_ commons: inout Commons) {
     while working < parameters.handlersMax, let ticket = waiting.popFirst() {
       guard let request = requests[ticket] else { continue }
+      guard request.until > commons.now else {
+        // Nobody waits for it any more.
+        requests[ticket] = nil
+        commons.say(.reply(request.id, .failure(.deadlineExceeded)), to: request.peer)
+        continue
+      }
       requests[ticket]!.isWorkedOn = true
       working += 1
       let left = request.until - commons.now
