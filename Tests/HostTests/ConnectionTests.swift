@@ -213,16 +213,23 @@ enum Opening: String, CaseIterable, Sendable {
       $0.logger = book.logger
       $0.limits.faultsPerMinute = 4
     } _: { peer, hosts, _ in
-      for _ in 0..<50 {
-        try await eventually("a stream, or the end") {
+      var used = 0
+      while true {
+        // Each stream is good for one piece of garbage: then it is reset.
+        let last = used
+        try await eventually("another stream, or the end") {
           await peer.wake()
-          let (isOpen, hasEnded) = await (peer.isOpen, peer.hasEnded)
-          return isOpen || hasEnded
+          let (openings, hasEnded) = await (peer.openings, peer.hasEnded)
+          return openings > last || hasEnded
         }
+        used = await peer.openings
         guard await !peer.hasEnded else { break }
         let before = await hosts[0].snapshot.counters.garbled
-        guard (try? await peer.say([4, 0xff, 0xff, 0xff, 0xff])) != nil else { continue }  // reset meanwhile
-        try await eventually("counted") { await hosts[0].snapshot.counters.garbled > before }
+        guard (try? await peer.say([4, 0xff, 0xff, 0xff, 0xff])) != nil else { continue }
+        try await eventually("counted, or the end") {
+          if await peer.hasEnded { return true }
+          return await hosts[0].snapshot.counters.garbled > before
+        }
       }
       try await eventually("the end") { await peer.hasEnded }
       #expect(book.contains("disconnected", "\(peer.id)", "faults within a minute"))

@@ -67,6 +67,8 @@ actor HostilePeer {
   nonisolated let identity = Identity.random()
   private var session: Session
   private var channel: (any Channel)?
+  /// How often its gossip stream was opened, and whether it is open.
+  private(set) var openings = 0
   private(set) var isOpen = false
   private(set) var hasEnded = false
   private var pieces: [[UInt8]] = []
@@ -107,7 +109,9 @@ actor HostilePeer {
   private func settle() async {
     while let event = session.nextEvent() {
       switch event {
-      case .opened(0, _): isOpen = true
+      case .opened(0, _):
+        isOpen = true
+        openings += 1
       case .closed(0): isOpen = false
       default: break
       }
