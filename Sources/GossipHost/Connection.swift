@@ -86,6 +86,7 @@ final class Connection: @unchecked Sendable {
   func writabilityChanged() { settle() }
 
   func transportEnded() {
+    isReading = false  // a burst that ends in an error is never told to be complete
     session.receiveEnd(at: .present)
     wire = nil
     settle()
@@ -111,11 +112,6 @@ final class Connection: @unchecked Sendable {
   func setReading(_ isOn: Bool) {
     if isOn { session.resumeReading(at: .present) } else { session.pauseReading() }
     wire?.setReading(isOn)
-    settle()
-  }
-
-  func announce(_ addresses: [Multiaddr], _ record: [UInt8]) {
-    session.updateAddresses(addresses, record: record, at: .present)
     settle()
   }
 

@@ -61,6 +61,7 @@ public actor Host: Service {
     var settings = configuration.node
     if settings.sequenceStart == 0 { settings.sequenceStart = Host.wallClockNanoseconds }
     node = try Node(settings, as: configuration.identity.peer, seed: Dice.bytes(32), at: .present)
+    inbox.open(self)
   }
 
   // MARK: Life
@@ -69,7 +70,6 @@ public actor Host: Service {
   /// cancellation. Leaving takes at most `farewellPatience`.
   /// - Throws: `ListenError` if an address cannot be listened on.
   public func run() async throws {
-    inbox.open(self)
     do { try await startListening() } catch {
       listeners.fail(error)
       throw error
@@ -197,7 +197,10 @@ public actor Host: Service {
 
   private func telemetryTicks() -> RepeatedTask {
     loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [weak self] _ in
-      self?.assumeIsolated { $0.telemetry.record($0.node.counters, peers: $0.links.peerCount, $0.traffic) }
+      self?.assumeIsolated {
+        $0.telemetry.record(
+          $0.node.counters, peers: $0.links.peerCount, $0.traffic, missed: $0.subscriptions.lagged)
+      }
     }
   }
 

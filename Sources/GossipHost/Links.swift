@@ -216,6 +216,8 @@ extension Host {
     let isFirst = links.establish(connection, peer)
     listeners.dialed(connection.id, .success(peer))
     linkChanged()
+    // A paused peer stays paused, however many connections it opens.
+    if links[peer]?.isPaused == true { connection.loop.execute { connection.setReading(false) } }
     guard isFirst else { return trim(peer, newest: connection) }
     let link = Link(isOutbound: connection.role == .dialer, address: connection.address.description)
     inputs.append(.connected(peer, link))

@@ -258,6 +258,8 @@ extension Host {
         while links[peer] != nil, !Task.isCancelled {
           try await waitForLinkChange(until: .present + .seconds(5))
         }
+      } catch is CancellationError {
+        return
       } catch {
         telemetry.dialFailed(address, "\(error)")
         do { try await Task.sleep(for: pause) } catch { return }  // cancelled

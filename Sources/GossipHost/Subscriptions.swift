@@ -1,5 +1,6 @@
 import DequeModule
 public import GossipCore
+import NIOCore
 import OrderedCollections
 import Synchronization
 
@@ -181,13 +182,14 @@ extension Host {
   ///   - answer: answers peers' requests on this topic (`ask`).
   ///   - body: gets the messages.
   /// - Returns: what `body` returns.
-  /// - Throws: `ConfigurationError` for a policy that cannot work, `SubscriptionError` for a second judge or
+  /// - Throws: `HostError.leaving`, `ConfigurationError` for a policy that cannot work, `SubscriptionError` for a second judge or
   ///   answerer, a topic's name that does not fit a frame or a topic too many, and what `body` throws.
   @discardableResult
   public func withSubscription<R: Sendable>(
     to topic: Topic, _ policy: TopicPolicy = TopicPolicy(), judge: Judge? = nil, answer: Answerer? = nil,
     _ body: @Sendable (Incoming) async throws -> R
   ) async throws -> R {
+    if isLeaving { throw HostError.leaving }
     try policy.validate()
     try checkRoom(for: topic)
     var policy = policy
@@ -219,34 +221,28 @@ extension Host {
   /// Asks the topic's judge and the host's own at the same time: reject beats ignore beats accept.
   func judge(_ ticket: Ticket, _ message: Message, from peer: PeerID) {
     let judges = [configuration.judge, subscriptions.topics[message.topic]?.judge?.judge].compactMap { $0 }
-    let patience = configuration.judgePatience
-    Task {
-      let verdict = await Host.verdict(of: judges, message, peer, within: patience)
+    let judging = Task {
+      let verdict = await Host.verdict(of: judges, message, peer)
       handle(.judged(ticket, verdict))
+    }
+    guard let patience = configuration.judgePatience else { return }
+    // The node takes the first verdict of a ticket; a judge that does not heed cancellation comes too late.
+    loop.scheduleTask(deadline: NIODeadline(.present + patience)) { [weak self] in
+      judging.cancel()
+      self?.assumeIsolated { $0.handle(.judged(ticket, .ignore)) }
     }
   }
 
-  private static func verdict(
-    of judges: [Judge], _ message: Message, _ peer: PeerID, within patience: Duration?
-  ) async -> Verdict {
-    await withTaskGroup(of: Verdict?.self) { group in
+  private static func verdict(of judges: [Judge], _ message: Message, _ peer: PeerID) async -> Verdict {
+    await withTaskGroup(of: Verdict.self) { group in
       for judge in judges { group.addTask { await judge(message, peer) } }
-      if let patience {
-        group.addTask {
-          try? await Task.sleep(for: patience)  // cancelled when the judges were faster
-          return nil
+      return await group.reduce(.accept) { verdict, next in
+        switch (verdict, next) {
+        case (.reject, _), (_, .reject): .reject
+        case (.ignore, _), (_, .ignore): .ignore
+        case (.accept, .accept): .accept
         }
       }
-      defer { group.cancelAll() }
-      var verdict = Verdict.accept
-      var left = judges.count
-      while left > 0, let next = await group.next() {
-        guard let next else { return .ignore }  // too slow
-        if next == .reject { return .reject }
-        if next == .ignore { verdict = .ignore }
-        left -= 1
-      }
-      return verdict
     }
   }
 

@@ -15,6 +15,7 @@ import Metrics
 /// | `gossip_items_shed` | counter | items dropped from full outbound queues |
 /// | `gossip_promises_broken` | counter | offers that were not kept |
 /// | `gossip_bytes_received`, `gossip_bytes_sent` | counter | bytes on all connections |
+/// | `gossip_messages_missed` | counter | messages dropped because a subscriber lagged |
 /// | `gossip_peers` | gauge | connected peers |
 ///
 /// No label has an unbounded set of values: peers and topics are in the logs, not in metrics.
@@ -32,6 +33,8 @@ final class Telemetry: @unchecked Sendable {
   private let brokenPromises = Counter(label: "gossip_promises_broken")
   private let received = Counter(label: "gossip_bytes_received")
   private let sent = Counter(label: "gossip_bytes_sent")
+  private let missed = Counter(label: "gossip_messages_missed")
+  private var lastMissed: UInt64 = 0
   private let peers = Gauge(label: "gossip_peers")
 
   init(_ logger: Logger, _ me: PeerID) {
@@ -42,7 +45,7 @@ final class Telemetry: @unchecked Sendable {
 
   // MARK: Metrics
 
-  func record(_ now: Counters, peers count: Int, _ traffic: Traffic) {
+  func record(_ now: Counters, peers count: Int, _ traffic: Traffic, missed missedNow: UInt64) {
     func add(_ counter: Counter, _ value: UInt64, _ before: UInt64) {
       if value > before { counter.increment(by: Int64(clamping: value - before)) }
     }
@@ -55,8 +58,9 @@ final class Telemetry: @unchecked Sendable {
     add(brokenPromises, now.brokenPromises, last.brokenPromises)
     add(received, traffic.received, lastTraffic.received)
     add(sent, traffic.sent, lastTraffic.sent)
+    add(missed, missedNow, lastMissed)
     peers.record(count)
-    (last, lastTraffic) = (now, traffic)
+    (last, lastTraffic, lastMissed) = (now, traffic, missedNow)
   }
 
   // MARK: Logs

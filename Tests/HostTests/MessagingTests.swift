@@ -242,8 +242,9 @@ import Testing
 
   // GS-121
   @Test func `that takes too long counts as ignore`() async throws {
+    let gate = Gate()
     let judge: Judge = { message, _ in
-      if message.payload.text == "slow" { try? await Task.sleep(for: .seconds(60)) }
+      if message.payload.text == "slow" { await gate.wait() }  // and does not heed cancellation
       return .accept
     }
     try await pair(judge) {
@@ -253,6 +254,7 @@ import Testing
       _ = try await hosts[0].publish("quick", to: "t")
       try await eventually("the quick one") { inboxes[0].texts == ["quick"] }
       try await eventually("ignored") { await hosts[1].snapshot.counters.ignored == 1 }
+      await gate.open()
     }
   }
 
