@@ -16,7 +16,7 @@ struct Command {
     let process = Process()
     process.executableURL = binary
     process.arguments = arguments
-    let running = Running(process)
+    let running = try Running(process)
     let stdin = Pipe()
     process.standardInput = stdin
     try process.run()
@@ -29,39 +29,41 @@ struct Command {
     try await start(arguments, input: input).finish()
   }
 
+  /// A started command; its streams go to files, which nobody else can hold open.
   final class Running: Sendable {
     private let process: Mutex<Process>
-    private let output = Mutex(Data())
-    private let errors = Mutex(Data())
-    private let ends = Mutex(0)
+    private let folder = FileManager.default.temporaryDirectory.appending(
+      path: "gossip-test-\(UUID().uuidString)")
 
-    init(_ process: Process) {
-      let (out, err) = (Pipe(), Pipe())
-      process.standardOutput = out
-      process.standardError = err
-      self.process = Mutex(process)
-      out.fileHandleForReading.readabilityHandler = { [self] in read($0, into: output) }
-      err.fileHandleForReading.readabilityHandler = { [self] in read($0, into: errors) }
-    }
-
-    private func read(_ handle: FileHandle, into data: borrowing Mutex<Data>) {
-      let piece = handle.availableData
-      if piece.isEmpty {
-        handle.readabilityHandler = nil
-        ends.withLock { $0 += 1 }
+    init(_ process: Process) throws {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      for name in ["output", "errors"] {
+        _ = FileManager.default.createFile(atPath: folder.appending(path: name).path, contents: nil)
       }
-      data.withLock { $0.append(piece) }
+      process.standardOutput = try FileHandle(forWritingTo: folder.appending(path: "output"))
+      process.standardError = try FileHandle(forWritingTo: folder.appending(path: "errors"))
+      self.process = Mutex(process)
     }
 
-    var text: String { output.withLock { String(decoding: $0, as: UTF8.self) } }
-    var errorText: String { errors.withLock { String(decoding: $0, as: UTF8.self) } }
+    deinit {
+      kill()
+      try? FileManager.default.removeItem(at: folder)  // a left-over in the temporary folder does no harm
+    }
+
+    private func read(_ name: String) -> String {
+      FileManager.default.contents(atPath: folder.appending(path: name).path)
+        .map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    var text: String { read("output") }
+    var errorText: String { read("errors") }
     var isRunning: Bool { process.withLock { $0.isRunning } }
 
     func interrupt() { process.withLock { $0.interrupt() } }
 
     /// Waits for its end, for at most a minute.
     func finish() async throws -> Command {
-      try await eventually("the command's end") { !self.isRunning && self.ends.withLock { $0 } == 2 }
+      try await eventually("the command's end") { !self.isRunning }
       return Command(status: process.withLock { $0.terminationStatus }, output: text, errors: errorText)
     }
 
@@ -79,7 +81,7 @@ func eventually(_ what: String, _ holds: @escaping @Sendable () -> Bool) async t
   }
 }
 
-@Suite(.timeLimit(.minutes(3))) struct `The command` {
+@Suite(.serialized, .timeLimit(.minutes(3))) struct `The command` {
   /// A running node and its address.
   private func withNode(_ body: (String) async throws -> Void) async throws {
     let node = try Command.start(["run", "--topic", "t", "--listen", "/ip4/127.0.0.1/tcp/0"])
