@@ -82,6 +82,7 @@ import Testing
         $0.bootstrap = [address]
       } _: { others in
         try await eventually("connected") { await others[0].snapshot.peers.count == 1 }
+        try await eventually("seen from both ends") { await hosts[0].snapshot.peers.count == 1 }
         var notices = others[0].notices.makeAsyncIterator()
         await hosts[0].disconnect(others[0].identity.peer)
         var wasLost = false
