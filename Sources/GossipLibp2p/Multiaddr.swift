@@ -18,6 +18,8 @@ public enum MultiaddrError: Error, Hashable, Sendable {
   case unknown(String)
   /// What was found where a value of `part` was expected.
   case badValue(part: String, found: String)
+  /// Something follows `part`, which ends every address it is in.
+  case notLast(part: String)
 }
 
 extension MultiaddrError: CustomStringConvertible {
@@ -29,6 +31,7 @@ extension MultiaddrError: CustomStringConvertible {
     case .missingValue(let part): "address: /\(part) lacks its value"
     case .unknown(let what): "address: unknown protocol \(what)"
     case .badValue(let part, let found): "address: \"\(found)\" is no value for /\(part)"
+    case .notLast(let part): "address: nothing can follow /\(part) and its path"
     }
   }
 }
@@ -141,6 +144,8 @@ public struct Multiaddr: Hashable, Sendable {
       guard Multiaddr.isValid(bytes[range], for: part) else {
         throw .badValue(part: part.name, found: Multiaddr.hex(bytes[range]))
       }
+      // Its text takes all that follows, so nothing may.
+      guard part != .unix || offset == bytes.count else { throw .notLast(part: part.name) }
     }
     self.bytes = bytes
   }
@@ -168,8 +173,9 @@ public struct Multiaddr: Hashable, Sendable {
     try Multiaddr(bytes: bytes + inner.bytes)
   }
 
-  /// This address with `/p2p/peer` at its end.
+  /// This address with `/p2p/peer` at its end; after a path nothing can follow, so one of those stays as it is.
   public func with(_ peer: PeerID) -> Multiaddr {
+    guard components.last?.part != .unix else { return self }
     var bytes = withoutPeer?.bytes ?? []
     Multiaddr.append(.p2p, peer.bytes[...], to: &bytes)
     return Multiaddr(checked: bytes)

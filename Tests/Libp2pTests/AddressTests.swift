@@ -74,6 +74,16 @@ import Testing
     #expect(throws: MultiaddrError.self) { try Multiaddr(bytes: many) }
   }
 
+  // LP-10
+  @Test func `has nothing behind a path, whose text would swallow it`() throws {
+    let path = hex("90030a72756e2f782e736f636b")
+    let socket = try Multiaddr(bytes: path)
+    #expect(throws: MultiaddrError.notLast(part: "unix")) { try Multiaddr(bytes: path + path) }
+    #expect(throws: MultiaddrError.notLast(part: "unix")) { try socket.encapsulating(Multiaddr("/ws")) }
+    #expect(socket.with(someone(1).peer) == socket)
+    #expect(try Multiaddr("/ip4/1.2.3.4/unix/a/ws").description == "/ip4/1.2.3.4/unix/a/ws")
+  }
+
   @Test func `tells its TCP endpoint, whatever names the host`() throws {
     func endpoint(_ text: String) throws -> Multiaddr.TCPEndpoint? { try Multiaddr(text).tcpEndpoint }
     let peer = someone(1).peer
