@@ -14,6 +14,8 @@ struct Listeners {
   fileprivate var channels: [any Channel] = []
   fileprivate var memory: Multiaddr?
   fileprivate var addresses: [Multiaddr]?
+  /// Our signed record of these addresses; signed once, not for every stranger that connects.
+  fileprivate var record: [UInt8]?
   fileprivate var failure: (any Error)?
   fileprivate var waiting: [CheckedContinuation<[Multiaddr], any Error>] = []
   /// Dials under way, by connection.
@@ -77,6 +79,7 @@ extension Host {
     }
     let named = addresses.map { $0.with(identity.peer) }
     listeners.addresses = named
+    listeners.record = sealRecord(of: addresses)
     for waiter in listeners.waiting { waiter.resume(returning: named) }
     listeners.waiting = []
     for address in named { telemetry.listening(address) }
@@ -156,6 +159,12 @@ extension Host {
     connection.loop.execute { wire.attach(connection) }
   }
 
+  private func sealRecord(of addresses: [Multiaddr]) -> [UInt8] {
+    PeerRecord(
+      peer: identity.peer, sequence: UInt64(clamping: Instant.present.nanoseconds), addresses: addresses
+    ).sealed(by: identity)
+  }
+
   fileprivate func makeConnection(
     on loop: any EventLoop, _ role: Session.Role, expecting: PeerID?, _ address: Multiaddr
   ) -> Connection {
@@ -163,11 +172,8 @@ extension Host {
     settings.agent = configuration.agent
     settings.limits.upgradePatience = configuration.limits.upgradePatience
     settings.limits.frameSizeMax = configuration.node.wire.frameSizeMax
-    let own = (listeners.addresses ?? []).compactMap(\.withoutPeer)
-    settings.listenAddresses = own
-    settings.record = PeerRecord(
-      peer: identity.peer, sequence: UInt64(clamping: Instant.present.nanoseconds), addresses: own
-    ).sealed(by: identity)
+    settings.listenAddresses = (listeners.addresses ?? []).compactMap(\.withoutPeer)
+    settings.record = listeners.record ?? sealRecord(of: [])
     let connection = Connection(
       id: links.takeID(), on: loop, role, settings, expecting: expecting, address: address, configuration,
       host: inbox)

@@ -182,8 +182,8 @@ extension Host {
   ///   - answer: answers peers' requests on this topic (`ask`).
   ///   - body: gets the messages.
   /// - Returns: what `body` returns.
-  /// - Throws: `HostError.leaving`, `ConfigurationError` for a policy that cannot work, `SubscriptionError` for a second judge or
-  ///   answerer, a topic's name that does not fit a frame or a topic too many, and what `body` throws.
+  /// - Throws: `HostError.leaving`, `ConfigurationError` for a policy that cannot work, `SubscriptionError` for a
+  ///   second judge or answerer, a topic's name that does not fit a frame or a topic too many, and what `body` throws.
   @discardableResult
   public func withSubscription<R: Sendable>(
     to topic: Topic, _ policy: TopicPolicy = TopicPolicy(), judge: Judge? = nil, answer: Answerer? = nil,
