@@ -256,7 +256,7 @@ enum Opening: String, CaseIterable, Sendable {
         }
       }
       try await eventually("the end") { await peer.hasEnded }
-      #expect(book.contains("disconnected", "\(peer.id)", "faults within a minute"))
+      try await eventually("told") { book.contains("disconnected", "\(peer.id)", "faults within a minute") }
       #expect(await hosts[0].snapshot.counters.garbled > 4)
     }
   }
