@@ -4,10 +4,14 @@ public import GossipCore
 public struct NetworkModel: Hashable, Sendable {
   /// One way, drawn once per pair of participants from this range.
   public var latency = Duration.milliseconds(20)...Duration.milliseconds(80)
+  /// What each write may take longer than that, at most; drawn anew each time. Order is kept.
+  public var jitter = Duration.zero
   /// Bytes per second and direction of each link.
   public var bandwidth = 12_500_000
   /// Bytes in flight per link and direction, beyond which the sender's queue fills.
   public var windowBytes = 1 << 20
+  /// Share of the copies of messages that are lost on their way, 0…1; offers and other words are not.
+  public var loss = 0.0
   /// What may wait in front of a link, per lane.
   public var queue = SendQueue.Bounds()
   /// How long a signature takes to make and to check.
@@ -72,6 +76,8 @@ struct Pipe: Sendable {
   /// When the last byte handed to the link has left.
   var busyUntil: Instant
   var inFlight = 0
+  /// When the last byte handed to the link arrives.
+  var lastArrival = Instant.zero
   /// The receiver does not read: what arrives waits, and keeps its place in the window.
   var isPaused = false
   /// It wants to read again; what waited is read next.

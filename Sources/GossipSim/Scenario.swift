@@ -51,6 +51,8 @@ public struct Scenario: Sendable {
       (1...nodes).contains(publishers), "publishers", "1 to the number of nodes (\(nodes))", publishers)
     try require(
       (0...max(0, nodes - publishers)).contains(crashes), "crashes", "0 to nodes - publishers", crashes)
+    try require((0...1).contains(network.loss), "loss", "0 to 1", network.loss)
+    try require(network.jitter >= .zero, "jitter", "at least 0", network.jitter)
     try require(network.bandwidth > 0, "bandwidth", "more than 0 bytes per second", network.bandwidth)
   }
 

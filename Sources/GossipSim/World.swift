@@ -372,6 +372,11 @@ public struct World: Sendable {
 
   private mutating func send(_ frame: Frame, from index: Int, to peer: PeerID) {
     guard let other = places[peer], let pipe = residents[index].outgoing[other] else { return }
+    var frame = frame
+    if model.loss > 0, !frame.messages.isEmpty {
+      frame.messages.removeAll { _ in Double.random(in: 0..<1, using: &dice) < model.loss }
+      if frame.isEmpty { return }
+    }
     let shed = pipes[pipe].queues[Int(frame.manner.rawValue)].push(frame)
     traffic.messageBytes += frame.messages.reduce(0) { $0 + $1.bytes.count }
     if shed.overflowed { return disconnect(index, other) }
@@ -399,7 +404,13 @@ public struct World: Sendable {
         pipes[pipe].busyUntil = max(pipes[pipe].busyUntil, now) + .nanoseconds(nanoseconds)
         pipes[pipe].inFlight += bytes.count
         traffic.bytes += bytes.count
-        queue.add(.arrive(pipe: pipe, manner, bytes), at: pipes[pipe].busyUntil + pipes[pipe].latency)
+        var arrival = pipes[pipe].busyUntil + pipes[pipe].latency
+        if model.jitter > .zero {
+          arrival = arrival + .nanoseconds(Int64.random(in: 0...model.jitter.nanoseconds, using: &dice))
+          arrival = max(arrival, pipes[pipe].lastArrival)
+          pipes[pipe].lastArrival = arrival
+        }
+        queue.add(.arrive(pipe: pipe, manner, bytes), at: arrival)
       }
     }
   }

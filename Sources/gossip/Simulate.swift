@@ -42,26 +42,31 @@ struct Simulate: AsyncParsableCommand {
   @Flag(name: .long, help: "Crashed nodes come back after two seconds.")
   var restarts = false
 
+  @Option(name: .long, help: "Latency of links in milliseconds, lowest-highest.")
+  var latency = "20-80"
+
+  @Option(name: .long, help: "What a write may take longer than that, milliseconds.")
+  var jitter = 0
+
+  @Option(name: .long, help: "Share of the copies of messages that links lose, 0 to 1.")
+  var loss = 0.0
+
+  @Flag(name: .long, help: "Messages are not signed, and named by their content.")
+  var unsigned = false
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Copies for partners that usually have a message already wait a moment.")
+  var stagger = true
+
+  @Option(name: .long, help: "Payload size from which IDONTWANT is sent, bytes.")
+  var dontWantSize = GossipSubParameters().dontWantSize
+
   @Flag(name: .long, help: "One JSON object.")
   var json = false
 
   func run() async throws {
-    var scenario = Scenario()
-    scenario.nodes = nodes
-    scenario.messages = messages
-    scenario.seed = seed
-    scenario.topology = .random(dials: dials)
-    scenario.rate = rate
-    scenario.size = size
-    scenario.publishers = publishers
-    scenario.crashes = crashes
-    scenario.restarts = restarts
-    if let degree {
-      scenario.configuration.gossipSub.degree = degree
-      scenario.configuration.gossipSub.degreeLow = max(1, degree - 1)
-      scenario.configuration.gossipSub.degreeHigh = degree * 2
-      scenario.configuration.gossipSub.degreeOutbound = max(0, min(2, degree / 2 - 1))
-    }
+    let scenario = try scenario()
     let report: Report
     let clock = ContinuousClock.now
     var bar = ProgressBar("simulating")
@@ -81,5 +86,36 @@ struct Simulate: AsyncParsableCommand {
         + ", \(Int(report.simulated.inSeconds / max(wall, 1e-9)))x real time")
     for violation in report.violations { Terminal.say("gossip: VIOLATION: \(violation)") }
     guard report.violations.isEmpty else { throw Exit.failed }
+  }
+
+  /// What the options describe.
+  private func scenario() throws -> Scenario {
+    var scenario = Scenario()
+    scenario.nodes = nodes
+    scenario.messages = messages
+    scenario.seed = seed
+    scenario.topology = .random(dials: dials)
+    scenario.rate = rate
+    scenario.size = size
+    scenario.publishers = publishers
+    scenario.crashes = crashes
+    scenario.restarts = restarts
+    if let degree {
+      scenario.configuration.gossipSub.degree = degree
+      scenario.configuration.gossipSub.degreeLow = max(1, degree - 1)
+      scenario.configuration.gossipSub.degreeHigh = degree * 2
+      scenario.configuration.gossipSub.degreeOutbound = max(0, min(2, degree / 2 - 1))
+    }
+    scenario.configuration.gossipSub.staggers = stagger
+    scenario.configuration.gossipSub.dontWantSize = dontWantSize
+    scenario.network.jitter = .milliseconds(jitter)
+    scenario.network.loss = loss
+    if unsigned { scenario.policy = TopicPolicy(signing: .strictNoSign, identification: .contentHash) }
+    let bounds = latency.split(separator: "-").map { Int($0) }
+    guard bounds.count == 2, let low = bounds[0], let high = bounds[1], low >= 0, low <= high else {
+      throw ValidationError("--latency: expected two whole numbers like 20-80, found \(latency)")
+    }
+    scenario.network.latency = .milliseconds(low) ... .milliseconds(high)
+    return scenario
   }
 }

@@ -252,7 +252,7 @@ import Testing
       })
     let lone = Lone.onMesh(of: 5, outside: 3, policy: policy)
     let id = MessageID(Array("id:big".utf8))
-    let message = WireMessage.by(peer(9), 1, Payload("big" + String(repeating: ".", count: 2_000)))
+    let message = WireMessage.by(peer(9), 1, Payload("big" + String(repeating: ".", count: 5_000)))
 
     #expect(lone.hear(.have(t, [id]), from: peer(6)).said == [.want([id], to: peer(6))])
     lone.hear(.dontWant([id]), from: peer(3))

@@ -72,7 +72,7 @@ import Testing
     lone.meet(peer(2), on: t, speaking: "/meshsub/1.1.0")
     lone.meet(peer(3), on: t, speaking: "/meshsub/1.2.0")
     lone.meet(peer(4), on: t)
-    let message = WireMessage.by(peer(9), 1, bytes(2_000))
+    let message = WireMessage.by(peer(9), 1, bytes(5_000))
     lone.checksAtOnce = false
     #expect(lone.hear(message, from: peer(4)).said == [.dontWant([message.authorID], to: peer(3))])
   }

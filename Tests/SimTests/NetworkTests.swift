@@ -201,6 +201,65 @@ extension World {
   }
 }
 
+@Suite struct `Staggering, judged by the simulator,` {
+  private func report(_ change: (inout Scenario) -> Void) throws -> Report {
+    var scenario = Scenario()
+    scenario.nodes = 40
+    scenario.topology = .random(dials: 8)
+    scenario.messages = 150
+    scenario.rate = 25
+    scenario.publishers = 3
+    change(&scenario)
+    return try scenario.run()
+  }
+
+  @Test func `leaves out a quarter of the duplicates, and costs no latency`() throws {
+    let plain = try report { $0.configuration.gossipSub.staggers = false }
+    let staggered = try report { _ in }
+    #expect(plain.coverage == 1 && staggered.coverage == 1)
+    #expect(staggered.duplicates < plain.duplicates * 3 / 4)
+    #expect(try #require(staggered.latency(0.99)) <= #require(plain.latency(0.99)) * 102 / 100)
+  }
+
+  @Test func `delivers everything with jitter, with 30 % of the copies lost, with 30 % of the nodes crashed`()
+    throws
+  {
+    #expect(try report { $0.network.jitter = .milliseconds(50) }.coverage == 1)
+    #expect(try report { $0.network.loss = 0.3 }.coverage > 0.999)
+    #expect(try report { $0.crashes = 12 }.coverage == 1)
+  }
+}
+
+@Suite struct `A simulated link with faults` {
+  @Test func `keeps order under jitter, and loses the share of messages it should`() throws {
+    var model = NetworkModel()
+    model.jitter = .milliseconds(100)
+    var world = World(model, seed: 3)
+    for index in 0..<2 {
+      world.add()
+      world.tell(index, .subscribe("t", TopicPolicy(spread: .direct)))
+    }
+    world.connect(0, 1)
+    world.run(for: .seconds(1))
+    for number in 0..<50 {
+      world.publish(
+        Payload("\(number)"), to: "t", by: 0, for: .one(world.peer(1)), policy: TopicPolicy(spread: .direct))
+      world.run(for: .milliseconds(5))
+    }
+    world.run(for: .seconds(1))
+    let published = world.publications.sorted { $0.value.at < $1.value.at }.map(\.key)
+    #expect(world.deliveries.map(\.id) == published && published.count == 50)
+
+    var whole = Scenario()
+    (whole.nodes, whole.messages) = (20, 10)
+    var lossy = Scenario()
+    lossy.network.loss = 1
+    (lossy.nodes, lossy.messages, lossy.patience) = (20, 10, .seconds(5))
+    #expect(try whole.run().coverage == 1)
+    #expect(try lossy.run().delivered == 0)
+  }
+}
+
 extension Report {
   /// Nothing twice, nothing unpublished.
   static func isFaultless(_ world: World) -> Bool {

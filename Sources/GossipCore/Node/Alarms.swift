@@ -40,6 +40,8 @@ struct Alarms: Sendable {
 public enum Alarm: Hashable, Sendable {
   /// GossipSub's heartbeat.
   case heartbeat
+  /// Copies GossipSub held back are due.
+  case stagger
   /// The oldest promise of a wanted message is due.
   case promise
   /// An inquiry's patience ends.

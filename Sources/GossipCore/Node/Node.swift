@@ -93,6 +93,7 @@ public struct Node: Sendable {
       case .heartbeat:
         commons.seen.sweep(commons.now)
         tell(.gossipSub, .rang(alarm, due: due))
+      case .stagger: tell(.gossipSub, .rang(alarm, due: due))
       case .inquiry, .requests: tell(.direct, .rang(alarm, due: due))
       case .promise: for (manner, id) in commons.endPromises() { tell(manner, .gaveUp(id)) }
       }

@@ -33,7 +33,7 @@ extension GossipSub {
     for (topic, ids) in offers where mesh.isJoined(topic) {
       for id in ids.prefix(parameters.offerLength) {
         commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
-        if !commons.hasMet(id) { fresh.append(id) }
+        if !commons.hasMet(id) { fresh.append(id) } else { stagger.echoed(id, by: peer, at: commons.now) }
       }
     }
     let asked = commons.random.sample(parameters.offerLength - allowance.asked, of: Array(fresh))
@@ -73,6 +73,7 @@ extension GossipSub {
     let until = commons.now + parameters.heartbeatInterval * parameters.dontWantHeartbeats
     for id in ids.prefix(parameters.dontWantLength) {
       commons.unwanted.note(id, by: peer, until: until)
+      stagger.echoed(id, by: peer, at: commons.now)
       commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
     }
   }

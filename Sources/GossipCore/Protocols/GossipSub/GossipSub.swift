@@ -12,6 +12,7 @@ public struct GossipSub: Dissemination {
   let parameters: GossipSubParameters
   var mesh = Mesh()
   var fanout = Fanout()
+  var stagger = Stagger()
   /// What each peer sent since the last heartbeat; forgotten at the next one.
   var thisHeartbeat = OrderedDictionary<PeerID, Allowance>()
   var ticks: UInt64 = 0
@@ -38,14 +39,17 @@ public struct GossipSub: Dissemination {
     case .met(let id, let message, let source): declineCopies(of: id, message, from: source, &commons)
     case .accepted(let message, let holders, _): spread(message, holders, &commons)
     case .heard(let words, let peer): hear(words, from: peer, &commons)
-    case .echoed, .served, .gaveUp, .told, .rang: break
+    case .rang(.stagger, _): catchUp(&commons)
+    case .echoed(let id, let peer):
+      stagger.echoed(id, by: peer, at: commons.now)
+    case .served, .gaveUp, .told, .rang: break
     }
   }
 
   /// The mesh.
   public func partners(on topic: Topic) -> [PeerID] { Array(mesh.members(of: topic)) }
-  /// Mesh and fanout places, backoffs, and counters of this heartbeat.
-  public var perPeerEntries: Int { mesh.entries + fanout.entries + thisHeartbeat.count }
+  /// Mesh and fanout places, backoffs, counters of this heartbeat, and estimates of redundancy.
+  public var perPeerEntries: Int { mesh.entries + fanout.entries + thisHeartbeat.count + stagger.estimates }
 
   // MARK: Joining and leaving
 
@@ -91,6 +95,7 @@ public struct GossipSub: Dissemination {
   private mutating func forget(_ peer: PeerID, _ commons: inout Commons) {
     for topic in Array(mesh.topics.keys) { forget(peer, on: topic, &commons) }
     thisHeartbeat[peer] = nil
+    stagger.forget(peer)
     commons.unwanted.forget(peer)
   }
 
@@ -207,9 +212,39 @@ public struct GossipSub: Dissemination {
     }
     if isOwn { declineCopiesOfOwn(message, &commons) }
     let targets = mesh.isJoined(topic) ? Array(mesh.members(of: topic)) : fanoutPeers(topic, &commons)
-    for peer in targets where !holders.contains(peer) && !commons.unwanted.contains(message.id, by: peer) {
-      commons.forward(message, to: peer)
+    let lacking = targets.filter { !holders.contains($0) && !commons.unwanted.contains(message.id, by: $0) }
+    guard !isOwn, parameters.staggers else {
+      for peer in lacking { commons.forward(message, to: peer) }
+      return
     }
+    let origin = message.author ?? holders[0]
+    stagger.begin(message.id, origin, holders: holders, at: commons.now)
+    var waiting: [PeerID] = []
+    for peer in lacking where peer != message.author {
+      if stagger.isRedundant(peer, origin, isAuthor: message.author != nil) {
+        waiting.append(peer)
+      } else if commons.forward(message, to: peer) {
+        stagger.sent(to: peer, origin, late: false)
+      }
+    }
+    guard !waiting.isEmpty else { return }
+    if let at = stagger.hold(message, from: waiting, at: commons.now, &commons.random) {
+      commons.ring(.stagger, at: at)
+    }
+  }
+
+  /// Sends what was held back to those who still seem to lack it.
+  private mutating func catchUp(_ commons: inout Commons) {
+    let (late, ring) = stagger.release(at: commons.now)
+    for copy in late {
+      let partners = mesh.members(of: copy.message.topic)
+      for peer in copy.partners where partners.contains(peer) {
+        guard !commons.unwanted.contains(copy.message.id, by: peer), commons.forward(copy.message, to: peer)
+        else { continue }
+        stagger.sent(to: peer, copy.origin, late: true)
+      }
+    }
+    if let ring { commons.ring(.stagger, at: ring) }
   }
 
   private mutating func fanoutPeers(_ topic: Topic, _ commons: inout Commons) -> [PeerID] {

@@ -1,0 +1,159 @@
+import DequeModule
+import HeapModule
+
+/// Whom to send to first: partners that usually lack a message get it at once, the others a moment later, unless
+/// they showed meanwhile that they have it. On the wire this is plain GossipSub, only slower to some.
+///
+/// A mesh link carries most messages in both directions, because both ends send before they hear of one another.
+/// Whether a copy was of use shows by itself: a partner that did not need ours sends us its own, or IDONTWANT, for
+/// it did not know us to hold the message. So the *redundancy* of our copies is estimated for each *origin* (the
+/// author; where nobody signs, who gave us the first copy) and partner, and redundant copies wait about as long as
+/// an echo takes. How long that is differs from a millisecond within a rack to a quarter of a second around the
+/// world, so it is measured: the *lag* follows the median time from the acceptance of a message, the *probe*, to
+/// its echoes. A partner that never echoes is always sent to at once; one that lies gets messages later, no more.
+///
+/// Source: staggered sending as discussed for GossipSub by libp2p and Ethereum; eager and lazy links from Leitão,
+/// Pereira, Rodrigues, "Epidemic Broadcast Trees" (2007). Figures: docs/performance.md.
+/// Bounds: `tracksMax` messages and `originsMax` origins, the oldest forgotten first; per origin, one estimate for
+/// each peer that was a partner.
+struct Stagger: Sendable {
+  /// A message on its way through us.
+  private struct Track: Sendable {
+    let origin: PeerID
+    let giver: PeerID
+    /// Held back, with the partners it is held back from.
+    var held: Message?
+    var waiting: [PeerID] = []
+  }
+
+  private struct Due: Comparable, Sendable {
+    let at: Instant
+    let number: UInt64
+    let id: MessageID
+
+    static func < (a: Due, b: Due) -> Bool { (a.at, a.number) < (b.at, b.number) }
+    static func == (a: Due, b: Due) -> Bool { a.number == b.number }
+  }
+
+  /// What is to be sent now that was held back before.
+  struct Late: Sendable {
+    let message: Message
+    let origin: PeerID
+    let partners: [PeerID]
+  }
+
+  private var tracks: [MessageID: Track] = [:]
+  private var trackAges = Deque<MessageID>()
+  private var dues = Heap<Due>()
+  private var number: UInt64 = 0
+  /// 0…1, by origin and partner.
+  private var redundancies: [PeerID: [PeerID: Float]] = [:]
+  private var originAges = Deque<PeerID>()
+  private var probe: (id: MessageID, since: Instant, echoes: Int)?
+  /// The instant for which the alarm is set.
+  private var alarm: Instant?
+  /// How long after our acceptance of a message a partner shows that it has it, too.
+  private(set) var lag: Duration = .milliseconds(20)
+
+  static let lagRange: ClosedRange<Duration> = .milliseconds(2) ... .milliseconds(500)
+  static let tracksMax = 4_096
+  static let originsMax = 1_024
+
+  var estimates: Int { originAges.reduce(0) { $0 + (redundancies[$1]?.count ?? 0) } }
+
+  // MARK: Estimating
+
+  /// Whether a copy for this partner should wait. An author's messages take the same ways again and again; those
+  /// that merely came from the same neighbour do less so, which takes more evidence.
+  func isRedundant(_ partner: PeerID, _ origin: PeerID, isAuthor: Bool) -> Bool {
+    (redundancies[origin]?[partner] ?? 0) > (isAuthor ? 0.5 : 0.7)
+  }
+
+  /// A copy leaves: of use until the contrary shows. One that was held back in vain was missed, so the next is not.
+  mutating func sent(to partner: PeerID, _ origin: PeerID, late: Bool) {
+    guard let redundancy = redundancies[origin]?[partner] else { return }
+    redundancies[origin]![partner] = late ? 0 : redundancy * 7 / 8
+  }
+
+  private mutating func needless(_ partner: PeerID, _ origin: PeerID) {
+    if redundancies[origin] == nil {
+      if originAges.count >= Stagger.originsMax, let oldest = originAges.popFirst() {
+        redundancies[oldest] = nil
+      }
+      redundancies[origin] = [:]
+      originAges.append(origin)
+    }
+    let redundancy = redundancies[origin]![partner] ?? 0
+    redundancies[origin]![partner] = redundancy + (1 - redundancy) / 3
+  }
+
+  // MARK: Following messages
+
+  /// Starts to follow a message; further holders needed no copy.
+  mutating func begin(_ id: MessageID, _ origin: PeerID, holders: [PeerID], at now: Instant) {
+    if trackAges.count >= Stagger.tracksMax, let oldest = trackAges.popFirst() { tracks[oldest] = nil }
+    tracks[id] = Track(origin: origin, giver: holders[0])
+    trackAges.append(id)
+    for holder in holders.dropFirst() where holder != origin { needless(holder, origin) }
+    if let probe, probe.echoes < 4, now - probe.since < .seconds(1) { return }
+    probe = (id, now, 0)
+  }
+
+  /// The peer shows that it has the message.
+  mutating func echoed(_ id: MessageID, by peer: PeerID, at now: Instant) {
+    guard let index = tracks.index(forKey: id) else { return }
+    let (origin, giver) = (tracks.values[index].origin, tracks.values[index].giver)
+    guard peer != origin, peer != giver else { return }
+    tracks.values[index].waiting.removeAll { $0 == peer }
+    needless(peer, origin)
+    guard let since = probe?.since, probe?.id == id else { return }
+    probe!.echoes += 1
+    lag = now - since < lag ? lag - lag / 16 : lag + lag / 16
+    lag = min(max(lag, Stagger.lagRange.lowerBound), Stagger.lagRange.upperBound)
+  }
+
+  // MARK: Holding back
+
+  /// Holds a message back from these partners for one to three lags: drawn, so that two ends rarely give up waiting
+  /// at the same time.
+  /// - Returns: when to ring, unless an alarm is set that early.
+  mutating func hold(_ message: Message, from partners: [PeerID], at now: Instant, _ random: inout Random)
+    -> Instant?
+  {
+    tracks[message.id]?.held = message
+    tracks[message.id]?.waiting = partners
+    let delay = Int64.random(in: lag.nanoseconds...3 * lag.nanoseconds, using: &random)
+    // In grains, so that under load one ring serves many messages.
+    let grain = lag.nanoseconds / 8
+    let due = Instant(nanoseconds: (now.nanoseconds + delay + grain - 1) / grain * grain)
+    dues.insert(Due(at: due, number: number, id: message.id))
+    number += 1
+    return nextRing()
+  }
+
+  private mutating func nextRing() -> Instant? {
+    guard let due = dues.min?.at, alarm.map({ due < $0 }) ?? true else { return nil }
+    alarm = due
+    return due
+  }
+
+  /// What is due, to those who still seem to lack it, and when to ring again.
+  mutating func release(at now: Instant) -> (late: [Late], ring: Instant?) {
+    if let alarm, alarm <= now { self.alarm = nil }
+    var late: [Late] = []
+    while let first = dues.min, first.at <= now {
+      dues.removeMin()
+      guard let track = tracks[first.id], let message = track.held else { continue }
+      tracks[first.id]!.held = nil
+      tracks[first.id]!.waiting = []
+      if !track.waiting.isEmpty {
+        late.append(Late(message: message, origin: track.origin, partners: track.waiting))
+      }
+    }
+    return (late, nextRing())
+  }
+
+  mutating func forget(_ peer: PeerID) {
+    for origin in originAges { redundancies[origin]?[peer] = nil }
+  }
+}
