@@ -4,14 +4,7 @@
 /// preceded by its length in two bytes, 1…65535; a sealed one is at least its 16-byte tag. We seal at most
 /// 16 KiB at a time, which the AEAD handles fastest, and open whatever size comes.
 
-import Crypto
 package import GossipCore
-
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
 
 /// What went wrong on the secure channel. Always the peer's fault, or that of somebody in between.
 package enum NoiseError: Error, Hashable, Sendable {
@@ -58,42 +51,39 @@ enum Noise {
   static let sealedAtOnce = 16_384
 }
 
-/// One key and its counter. The only place that knows which cipher it is.
+/// One key and its counter.
 package struct CipherState: Sendable {
-  private let key: SymmetricKey
+  private let key: Aead
   private var counter: UInt64 = 0
+  /// Four zero bytes and the counter, little endian.
+  private var nonce = [UInt8](repeating: 0, count: Aead.nonceSize)
 
-  init(key: [UInt8]) { self.key = SymmetricKey(data: key) }
+  init(key: [UInt8]) { self.key = Aead(key) }
 
-  private mutating func nonce() throws(NoiseError) -> [UInt8] {
+  private mutating func advance() throws(NoiseError) {
     guard counter < UInt64.max else { throw .exhausted }
-    defer { counter += 1 }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(12)
-    bytes.append(contentsOf: [0, 0, 0, 0])
-    unsafe withUnsafeBytes(of: counter.littleEndian) { unsafe bytes.append(contentsOf: $0) }
-    return bytes
+    for index in 0..<8 { nonce[4 + index] = UInt8(truncatingIfNeeded: counter >> UInt64(8 * index)) }
+    counter += 1
   }
 
   /// Appends ciphertext and tag of `plaintext` to `out`.
   mutating func seal(_ plaintext: RawSpan, authenticating data: [UInt8] = [], into out: inout [UInt8])
     throws(NoiseError)
   {
-    let nonce = try nonce()
-    do {
-      let nonce = try ChaChaPoly.Nonce(data: nonce)
-      let box = try unsafe plaintext.withUnsafeBytes { bytes in
-        unsafe data.isEmpty
-          ? try ChaChaPoly.seal(bytes, using: key, nonce: nonce)
-          : try ChaChaPoly.seal(bytes, using: key, nonce: nonce, authenticating: data)
-      }
-      // The combined form starts with the nonce, which Noise does not send.
-      unsafe box.combined.withUnsafeBytes { bytes in
-        unsafe out.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[12...]))
-      }
-    } catch {
-      preconditionFailure("sealing \(plaintext.byteCount) bytes: \(error)")
+    let start = out.count
+    out.append(contentsOf: repeatElement(0, count: plaintext.byteCount + Noise.tagSize))
+    var span = out.mutableSpan
+    try unsafe span.withUnsafeMutableBytes { (bytes) throws(NoiseError) in
+      try unsafe seal(plaintext, authenticating: data, into: .init(rebasing: bytes[start...]))
     }
+  }
+
+  /// Writes ciphertext and tag of `plaintext` to `out`, which has exactly that size.
+  private mutating func seal(
+    _ plaintext: RawSpan, authenticating data: [UInt8] = [], into out: UnsafeMutableRawBufferPointer
+  ) throws(NoiseError) {
+    try advance()
+    unsafe plaintext.withUnsafeBytes { unsafe key.seal($0, nonce, data, into: out) }
   }
 
   /// Opens ciphertext and tag.
@@ -103,30 +93,49 @@ package struct CipherState: Sendable {
     guard sealed.byteCount >= Noise.tagSize else {
       throw .short(message: "\(message)", bytes: sealed.byteCount)
     }
-    var combined = try nonce()
-    combined.reserveCapacity(12 + sealed.byteCount)
-    combined.append(sealed)
-    do {
-      let box = try ChaChaPoly.SealedBox(combined: combined)
-      let plaintext =
-        data.isEmpty
-        ? try ChaChaPoly.open(box, using: key)
-        : try ChaChaPoly.open(box, using: key, authenticating: data)
-      return [UInt8](plaintext)
-    } catch {
-      throw .badTag(message: "\(message)")
+    try advance()
+    let size = sealed.byteCount - Noise.tagSize
+    var isGenuine = false
+    let plaintext = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      isGenuine = unsafe sealed.withUnsafeBytes { bytes in
+        unsafe key.open(bytes, nonce, data, into: UnsafeMutableRawBufferPointer(buffer))
+      }
+      count = isGenuine ? size : 0
     }
+    guard isGenuine else { throw .badTag(message: "\(message)") }
+    return plaintext
+  }
+
+  /// Bytes of `sealMessages` for so many bytes of plaintext.
+  package static func sealedSize(of count: Int) -> Int {
+    let messages = (count + Noise.sealedAtOnce - 1) / Noise.sealedAtOnce
+    return count + messages * (2 + Noise.tagSize)
   }
 
   /// Appends `plaintext` as messages with their lengths: as few as possible, each of at most 16 KiB.
   package mutating func sealMessages(_ plaintext: RawSpan, into out: inout [UInt8]) throws(NoiseError) {
-    var offset = 0
+    let (start, size) = (out.count, CipherState.sealedSize(of: plaintext.byteCount))
+    out.append(contentsOf: repeatElement(0, count: size))
+    var span = out.mutableSpan
+    try unsafe span.withUnsafeMutableBytes { (bytes) throws(NoiseError) in
+      try unsafe sealMessages(plaintext, into: .init(rebasing: bytes[start...]))
+    }
+  }
+
+  /// The same, to a place of exactly `sealedSize(of:)` bytes.
+  package mutating func sealMessages(_ plaintext: RawSpan, into out: UnsafeMutableRawBufferPointer)
+    throws(NoiseError)
+  {
+    var (offset, place) = (0, 0)
     while offset < plaintext.byteCount {
       let end = min(offset + Noise.sealedAtOnce, plaintext.byteCount)
       let length = end - offset + Noise.tagSize
-      out.append(UInt8(length >> 8))
-      out.append(UInt8(truncatingIfNeeded: length))
-      try seal(plaintext.extracting(offset..<end), into: &out)
+      unsafe out[place] = UInt8(length >> 8)
+      unsafe out[place + 1] = UInt8(truncatingIfNeeded: length)
+      place += 2
+      try unsafe seal(
+        plaintext.extracting(offset..<end), into: .init(rebasing: out[place..<place + length]))
+      place += length
       offset = end
     }
   }
