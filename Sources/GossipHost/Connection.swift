@@ -121,7 +121,7 @@ final class Connection: @unchecked Sendable {
   }
 
   /// Bytes that wait for the peer.
-  var queuedBytes: Int { queues.reduce(session.queuedBytes) { $0 + $1.queuedBytes } }
+  private var queuedBytes: Int { queues.reduce(session.vitals().queuedBytes) { $0 + $1.queuedBytes } }
 
   // MARK: Settling: what follows from what happened
 
@@ -170,7 +170,7 @@ final class Connection: @unchecked Sendable {
     var hasMoved = false
     if wire.isWritable {
       for family in queues.indices {
-        while !queues[family].isEmpty, case let room = session.writable(on: family), room > 0 {
+        while !queues[family].isEmpty, case let room = session.room(on: family), room > 0 {
           var bytes: [UInt8] = []
           queues[family].pop(min(room, 1 << 18), into: &bytes)
           guard session.send(bytes, on: family) else { break }
@@ -205,7 +205,7 @@ final class Connection: @unchecked Sendable {
   // MARK: Time
 
   private func watch() {
-    var due = hasEnded ? nil : session.deadline
+    var due = hasEnded ? nil : session.vitals().deadline
     if let stalledSince, !hasEnded { due = min(due ?? .distantFuture, stalledSince + stallPatience) }
     guard let due else {
       timer?.task.cancel()

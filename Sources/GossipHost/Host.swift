@@ -40,6 +40,8 @@ public actor Host: Service {
   private var effects: [Node.Effect] = []
   private var pending: [Node.Input] = []
   private var isTurning = false
+  private var outgoing = Outgoing()
+  private var isFlushing = false
   private var timer: (due: Instant, task: Scheduled<Void>)?
 
   // What each part of the host keeps; see their files.
@@ -121,7 +123,6 @@ public actor Host: Service {
   private func drain() {
     guard !isTurning else { return }
     isTurning = true
-    var outgoing = Outgoing()
     var index = 0
     while index < pending.count {
       let input = pending[index]
@@ -131,16 +132,26 @@ public actor Host: Service {
         index = 0
       }
       node.handle(input, at: .present, into: &effects)
-      perform(&outgoing)
+      perform()
     }
     isTurning = false
+    guard !isFlushing else { return }
+    isFlushing = true
+    loop.execute { self.assumeIsolated { $0.flush() } }
+  }
+
+  /// What the turns of one tick of the loop led to leaves together: one write per connection, one batch of checks,
+  /// one wake per reader, however many connections had something to say.
+  private func flush() {
+    isFlushing = false
+    signatures.flush(reportingTo: self)  // checks done here at once have their say in this flush
     outgoing.leave(from: loop)
-    signatures.flush(reportingTo: self)
+    subscriptions.wakeReaders()
     waiters.look(at: node)
     schedule()
   }
 
-  private func perform(_ outgoing: inout Outgoing) {
+  private func perform() {
     let performed = effects
     effects.removeAll(keepingCapacity: true)
     for effect in performed {
@@ -227,20 +238,12 @@ struct Outgoing {
   private var frames: [(connection: Connection, frames: [Frame])] = []
   private var places: [UInt64: Int] = [:]
 
-  mutating func add(_ frame: Frame, to connection: Connection?) {
-    guard let connection else { return }  // it has just gone; the node hears of it next
-    if let place = places[connection.id] {
-      frames[place].frames.append(frame)
-    } else {
-      places[connection.id] = frames.count
-      frames.append((connection, [frame]))
-    }
-  }
-
   /// One hop per loop; none for connections on the host's own.
-  func leave(from home: any EventLoop) {
+  mutating func leave(from home: any EventLoop) {
     guard !frames.isEmpty else { return }
     var rest = frames[...]
+    frames = []
+    places.removeAll(keepingCapacity: true)
     while let loop = rest.first?.connection.loop {
       let batch = rest.filter { $0.connection.loop === loop }
       rest = rest.filter { $0.connection.loop !== loop }[...]
@@ -249,6 +252,16 @@ struct Outgoing {
       } else {
         loop.execute { for (connection, frames) in batch { connection.send(frames) } }
       }
+    }
+  }
+
+  mutating func add(_ frame: Frame, to connection: Connection?) {
+    guard let connection else { return }  // it has just gone; the node hears of it next
+    if let place = places[connection.id] {
+      frames[place].frames.append(frame)
+    } else {
+      places[connection.id] = frames.count
+      frames.append((connection, [frame]))
     }
   }
 }

@@ -31,6 +31,10 @@ public struct HostConfiguration: Sendable {
   /// Loops for connections; one of them becomes the host's own.
   public var eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
 
+  /// Whether connections live on all loops of the group, instead of the host's own. Encryption then uses several
+  /// cores, and every message hops between threads: worth it for one host that moves hundreds of megabytes a second.
+  public var spreadsConnections = false
+
   /// The defaults.
   public init() {}
 

@@ -89,7 +89,7 @@ extension Host {
     guard let endpoint = address.tcpEndpoint else {
       throw ListenError(address: address, reason: "expected /ip4/…/tcp/PORT")
     }
-    let bootstrap = ServerBootstrap(group: configuration.eventLoopGroup)
+    let bootstrap = ServerBootstrap(group: loop, childGroup: connectionLoops)
       .serverChannelOption(.backlog, value: 1_024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
@@ -138,6 +138,10 @@ extension Host {
       ? "\(here) connections from \(host) are being upgraded" : nil
   }
 
+  private var connectionLoops: any EventLoopGroup {
+    configuration.spreadsConnections ? configuration.eventLoopGroup : loop
+  }
+
   private func accept(_ channel: any Channel) -> EventLoopFuture<Void> {
     let remote = Multiaddr(remote: channel.remoteAddress)
     if let reason = refusal(of: remote) {
@@ -155,7 +159,7 @@ extension Host {
       return wire.close()
     }
     let connection = makeConnection(
-      on: configuration.eventLoopGroup.next(), .listener, expecting: nil, address)
+      on: connectionLoops.next(), .listener, expecting: nil, address)
     connection.loop.execute { wire.attach(connection) }
   }
 
@@ -211,7 +215,7 @@ extension Host {
     guard let endpoint = address.tcpEndpoint else {
       throw DialError(address, "expected /ip4/…/tcp/PORT, /ip6/… or /dns/…")
     }
-    let loop = configuration.eventLoopGroup.next()
+    let loop = connectionLoops.next()
     let connection = makeConnection(on: loop, .dialer, expecting: expected, address)
     let patience = configuration.limits.dialPatience
     return try await withCheckedThrowingContinuation { continuation in
@@ -237,7 +241,7 @@ extension Host {
     -> PeerID
   {
     guard let wire = network.connect(to: address) else { throw DialError(address, "nobody listens there") }
-    let loop = configuration.eventLoopGroup.next()
+    let loop = connectionLoops.next()
     let connection = makeConnection(on: loop, .dialer, expecting: expected, address)
     return try await withCheckedThrowingContinuation { continuation in
       listeners.dials[connection.id] = continuation

@@ -50,6 +50,14 @@ final class MessageBuffer: Sendable {
     var missed = 0
     var hasEnded = false
     var reader: CheckedContinuation<Received?, Never>?
+
+    mutating func next() -> Received? {
+      if missed > 0 {
+        defer { missed = 0 }
+        return .missed(missed)
+      }
+      return queue.popFirst().map { .message($0.message, from: $0.peer) }
+    }
   }
 
   private let state = Mutex(State())
@@ -57,21 +65,26 @@ final class MessageBuffer: Sendable {
 
   init(capacity: Int) { self.capacity = capacity }
 
+  /// Keeps a message for the reader, who is not woken yet.
   /// - Returns: whether an older message had to go.
   func put(_ message: Message, from peer: PeerID) -> Bool {
-    let (reader, isLagging) = state.withLock { state -> (CheckedContinuation<Received?, Never>?, Bool) in
-      if let reader = state.reader {
-        state.reader = nil
-        return (reader, false)
-      }
+    state.withLock { state in
       state.queue.append((message, peer))
-      guard state.queue.count > capacity else { return (nil, false) }
+      guard state.queue.count > capacity else { return false }
       state.queue.removeFirst()
       state.missed += 1
-      return (nil, true)
+      return true
     }
-    reader?.resume(returning: .message(message, from: peer))
-    return isLagging
+  }
+
+  /// Wakes the reader if it waits and there is something to read; it finds the rest without sleeping again.
+  func wakeReader() {
+    let (reader, received) = state.withLock { state -> (CheckedContinuation<Received?, Never>?, Received?) in
+      guard let reader = state.reader, let received = state.next() else { return (nil, nil) }
+      state.reader = nil
+      return (reader, received)
+    }
+    reader?.resume(returning: received)
   }
 
   func end() {
@@ -87,11 +100,7 @@ final class MessageBuffer: Sendable {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let received = state.withLock { state -> Received?? in
-          if state.missed > 0 {
-            defer { state.missed = 0 }
-            return .missed(state.missed)
-          }
-          if let first = state.queue.popFirst() { return .message(first.message, from: first.peer) }
+          if let received = state.next() { return received }
           if state.hasEnded || Task.isCancelled { return .some(nil) }
           precondition(state.reader == nil, "a subscription is read by two tasks")
           state.reader = continuation
@@ -131,6 +140,8 @@ struct Subscriptions {
   private(set) var topics = OrderedDictionary<Topic, Joined>()
   private var next: UInt64 = 1
   private(set) var lagged: UInt64 = 0
+  /// Buffers with something new, once per message.
+  private var toWake: [MessageBuffer] = []
 
   mutating func add(
     _ topic: Topic, _ policy: TopicPolicy, _ judge: Judge?, _ answer: Answerer?, _ buffer: MessageBuffer
@@ -162,9 +173,16 @@ struct Subscriptions {
   }
 
   mutating func deliver(_ message: Message, from peer: PeerID) {
-    for entry in topics[message.topic]?.buffers ?? [] where entry.buffer.put(message, from: peer) {
-      lagged += 1
+    for entry in topics[message.topic]?.buffers ?? [] {
+      if entry.buffer.put(message, from: peer) { lagged += 1 }
+      toWake.append(entry.buffer)
     }
+  }
+
+  /// Readers learn of what was delivered.
+  mutating func wakeReaders() {
+    for buffer in toWake { buffer.wakeReader() }
+    toWake.removeAll(keepingCapacity: true)
   }
 
   func endAll() {

@@ -316,6 +316,13 @@ package struct Session: Sendable {
   /// Bytes we hold for the transport in every form.
   package var queuedBytes: Int { yamux.queuedBytes + unsealed.count + output.count }
 
+  /// What its owner looks at after every turn, in one question. Mutating, like `room`, so that asking the property
+  /// of an object does not copy the session first.
+  package mutating func vitals() -> (queuedBytes: Int, deadline: Instant?) { (queuedBytes, deadline) }
+
+  /// `writable(on:)`, without a copy of the session.
+  package mutating func room(on family: Int) -> Int { writable(on: family) }
+
   /// Seals everything that may be sent now into the output: few, large messages.
   package mutating func flush() {
     if isRunning { yamux.drain(into: &unsealed) }

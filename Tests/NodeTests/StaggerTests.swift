@@ -22,11 +22,10 @@ import Testing
     told.receivers(of: message.authorID)
   }
 
-  @Test func `waits, and is left out when the partner echoes, declines or offers the message`() {
+  @Test func `waits, and is left out when the partner echoes or declines the message`() {
     let lone = taught()
     let shows: [(Lone, WireMessage) -> Told] = [
       { $0.hear($1, from: peer(2)) }, { $0.hear(.dontWant([$1.authorID]), from: peer(2)) },
-      { $0.hear(.have(t, [$1.authorID]), from: peer(2)) },
     ]
     for (number, show) in shows.enumerated() {
       let message = WireMessage.by(peer(9), UInt64(10 + number))

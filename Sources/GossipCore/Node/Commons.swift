@@ -202,7 +202,8 @@ struct Reach: Sendable {
   }
 
   mutating func extend(_ id: MessageID, to peer: PeerID, surfacing effects: inout [Node.Effect]) {
-    guard holders[id]?.peers.insert(peer).inserted == true, let entry = holders[id], entry.isWatched
+    guard !holders.isEmpty, holders[id]?.peers.insert(peer).inserted == true, let entry = holders[id],
+      entry.isWatched
     else { return }
     effects.append(.reached(id, entry.peers.count))
   }

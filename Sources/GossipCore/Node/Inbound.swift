@@ -73,7 +73,7 @@ extension Node {
     }
     if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
     let id = policy.identification.id(of: wire)
-    guard id.bytes.count <= configuration.wire.idSizeMax else { return reject(nil, [peer], .tooLarge) }
+    guard id.count <= configuration.wire.idSizeMax else { return reject(nil, [peer], .tooLarge) }
     if let fate = commons.seen.meet(id, at: commons.now) {
       // While the application judges, whoever sends the same is a holder.
       if fate == .pending { _ = commons.validation.add(wire, id: id, from: peer) }

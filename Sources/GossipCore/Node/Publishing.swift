@@ -60,10 +60,10 @@ extension Node {
   /// The topic's judge sees our messages too, so that we do not send what others would refuse.
   private mutating func judgeOwn(_ publishing: Publishing) {
     let id = publishing.policy.identification.id(of: publishing.wire)
-    guard id.bytes.count <= configuration.wire.idSizeMax else {
+    guard id.count <= configuration.wire.idSizeMax else {
       let limit = configuration.wire.idSizeMax
       return failed(
-        publishing.draft, .topic("its ids have \(id.bytes.count) bytes, a frame carries \(limit)"))
+        publishing.draft, .topic("its ids have \(id.count) bytes, a frame carries \(limit)"))
     }
     guard !commons.hasMet(id) else { return failed(publishing.draft, .duplicate(id)) }
     guard publishing.policy.isJudged else { return spread(publishing, id) }

@@ -1,12 +1,75 @@
 import Crypto
 
 /// The name of a message. All nodes of a network must derive it alike, because offers carry it.
-public struct MessageID: Hashable, Sendable {
-  /// Raw bytes; not text, whatever a sender's language thinks.
-  public let bytes: [UInt8]
+///
+/// Ids in use have up to 47 bytes (author and number: 46; SHA-256: 32) and are held inline: without a reference they
+/// are copied, compared and hashed many times per message. Longer ones have their bytes on the heap as well.
+public struct MessageID: Sendable {
+  // The first 47 bytes, zero padded; in the last byte their number, or 255 if there are more.
+  private var a, b, c, d, e, f: UInt64
+  /// All bytes of an id that is too long for the words.
+  private let long: [UInt8]?
 
-  /// The id made of these bytes.
-  public init(_ bytes: [UInt8]) { self.bytes = bytes }
+  private static let inlineMax = 47
+
+  /// The id made of these bytes; not text, whatever a sender's language thinks.
+  public init(_ bytes: [UInt8]) {
+    unsafe self.init(bytes.span.bytes, 0..<bytes.count)
+  }
+
+  /// The id made of the bytes in `range`.
+  init(_ span: RawSpan, _ range: Range<Int>) {
+    var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+    let size = min(range.count, MessageID.inlineMax)
+    unsafe withUnsafeMutableBytes(of: &words) { raw in
+      unsafe span.extracting(range.prefix(size)).withUnsafeBytes { unsafe raw.copyMemory(from: $0) }
+      unsafe raw[MessageID.inlineMax] = range.count <= MessageID.inlineMax ? UInt8(size) : 255
+    }
+    (a, b, c, d, e, f) = words
+    long = range.count <= MessageID.inlineMax ? nil : span.copy(range)
+  }
+
+  /// Number of bytes.
+  public var count: Int { long?.count ?? Int(UInt64(littleEndian: f) >> 56) }
+
+  /// Raw bytes.
+  public var bytes: [UInt8] {
+    if let long { return long }
+    return unsafe withBytes { unsafe Array($0) }
+  }
+
+  /// Appends the raw bytes.
+  func append(to out: inout [UInt8]) {
+    if let long {
+      out.append(contentsOf: long)
+    } else {
+      unsafe withBytes { unsafe out.append(contentsOf: $0) }
+    }
+  }
+
+  private func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+    let words = (a, b, c, d, e, f)
+    return unsafe withUnsafeBytes(of: words) { unsafe body(.init(rebasing: $0[..<count])) }
+  }
+}
+
+extension MessageID: Hashable {
+  /// Whether all bytes are equal.
+  public static func == (x: MessageID, y: MessageID) -> Bool {
+    // What differs most often first: in authors' ids the number comes last.
+    x.e == y.e && x.f == y.f && x.d == y.d && x.a == y.a && x.b == y.b && x.c == y.c && x.long == y.long
+  }
+
+  /// Hashes all bytes.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(a)
+    hasher.combine(b)
+    hasher.combine(c)
+    hasher.combine(d)
+    hasher.combine(e)
+    hasher.combine(f)
+    if let long { hasher.combine(long) }
+  }
 }
 
 extension MessageID: CustomStringConvertible {
@@ -15,7 +78,7 @@ extension MessageID: CustomStringConvertible {
   /// Lower-case hexadecimal.
   public var description: String {
     var text: [UInt8] = []
-    text.reserveCapacity(bytes.count * 2)
+    text.reserveCapacity(count * 2)
     for byte in bytes {
       text.append(MessageID.digits[Int(byte >> 4)])
       text.append(MessageID.digits[Int(byte & 15)])
@@ -58,7 +121,7 @@ public enum MessageIdentification: Sendable {
       unsafe withUnsafeBytes(of: UInt64(topic.count).littleEndian) { unsafe hash.update(bufferPointer: $0) }
       unsafe topic.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
       unsafe message.payload.bytes.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
-      return unsafe MessageID(hash.finalize().withUnsafeBytes { unsafe Array($0) })
+      return unsafe hash.finalize().withUnsafeBytes { unsafe MessageID($0.bytes, 0..<$0.count) }
     case .custom(let identify):
       return MessageID(identify(message))
     }

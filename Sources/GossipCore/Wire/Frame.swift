@@ -164,7 +164,7 @@ extension Control {
           throw .tooLong("message ids", size: limits.idsPerFrame + 1, limit: limits.idsPerFrame)
         }
         try WireError.check("message id", part.count, limits.idSizeMax)
-        ids.append(MessageID(bytes.copy(part)))
+        ids.append(MessageID(bytes, part))
       } else if number == 1 {
         topic = try Topic(bytes, part, limits)
       }

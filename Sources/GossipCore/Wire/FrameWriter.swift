@@ -78,7 +78,7 @@ extension Control {
       Protobuf.size(of: UInt64(field) << 3) + Protobuf.size(of: value)
     }
     func bytes(_ field: Int, _ count: Int) -> Int { Protobuf.size(field: field, count: count) }
-    func all(_ ids: [MessageID], _ field: Int) -> Int { ids.reduce(0) { $0 + bytes(field, $1.bytes.count) } }
+    func all(_ ids: [MessageID], _ field: Int) -> Int { ids.reduce(0) { $0 + bytes(field, $1.count) } }
     return switch self {
     case .have(let topic, let ids): bytes(1, topic.name.utf8.count) + all(ids, 2)
     case .want(let ids), .dontWant(let ids): all(ids, 1)
@@ -94,13 +94,18 @@ extension Control {
     }
   }
 
+  private func append(_ id: MessageID, field: Int, to out: inout [UInt8]) {
+    Protobuf.append(field: field, count: id.count, to: &out)
+    id.append(to: &out)
+  }
+
   private func appendContent(to out: inout [UInt8]) {
     switch self {
     case .have(let topic, let ids):
       Protobuf.append(field: 1, bytes: topic.name.utf8, to: &out)
-      for id in ids { Protobuf.append(field: 2, bytes: id.bytes, to: &out) }
+      for id in ids { append(id, field: 2, to: &out) }
     case .want(let ids), .dontWant(let ids):
-      for id in ids { Protobuf.append(field: 1, bytes: id.bytes, to: &out) }
+      for id in ids { append(id, field: 1, to: &out) }
     case .graft(let topic):
       Protobuf.append(field: 1, bytes: topic.name.utf8, to: &out)
     case .prune(let topic, let backoff):

@@ -134,7 +134,7 @@ public struct SendQueue: Sendable {
     var part: [MessageID] = []
     var size = 0
     for id in ids {
-      let idSize = Protobuf.size(field: 1, count: id.bytes.count)
+      let idSize = Protobuf.size(field: 1, count: id.count)
       if !part.isEmpty, size + idSize > wire.controlSizeSent - wire.topicSizeMax {
         push(offer: word(part), &shed)
         (part, size) = ([], 0)

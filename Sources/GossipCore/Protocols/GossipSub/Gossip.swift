@@ -15,7 +15,9 @@ extension GossipSub {
     let count = max(parameters.degreeLazy, Int(parameters.gossipFactor * Double(outside.count)))
     for peer in commons.random.sample(count, of: outside) {
       // When there are more than fit, each peer hears of others, so that together they hear of all.
-      commons.say(.have(topic, commons.random.sample(parameters.offerLength, of: ids)), to: peer)
+      let offered =
+        ids.count <= parameters.offerLength ? ids : commons.random.sample(parameters.offerLength, of: ids)
+      commons.say(.have(topic, offered), to: peer)
     }
   }
 
@@ -33,7 +35,7 @@ extension GossipSub {
     for (topic, ids) in offers where mesh.isJoined(topic) {
       for id in ids.prefix(parameters.offerLength) {
         commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
-        if !commons.hasMet(id) { fresh.append(id) } else { stagger.echoed(id, by: peer, at: commons.now) }
+        if !commons.hasMet(id) { fresh.append(id) }
       }
     }
     let asked = commons.random.sample(parameters.offerLength - allowance.asked, of: Array(fresh))

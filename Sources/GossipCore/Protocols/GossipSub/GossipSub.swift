@@ -217,11 +217,12 @@ public struct GossipSub: Dissemination {
       for peer in lacking { commons.forward(message, to: peer) }
       return
     }
-    let origin = message.author ?? holders[0]
+    let author = message.author
+    let origin = stagger.place(of: author ?? holders[0])
     stagger.begin(message.id, origin, holders: holders, at: commons.now)
     var waiting: [PeerID] = []
-    for peer in lacking where peer != message.author {
-      if stagger.isRedundant(peer, origin, isAuthor: message.author != nil) {
+    for peer in lacking where peer != author {
+      if stagger.isRedundant(peer, origin, isAuthor: author != nil) {
         waiting.append(peer)
       } else if commons.forward(message, to: peer) {
         stagger.sent(to: peer, origin, late: false)

@@ -19,11 +19,17 @@ import HeapModule
 struct Stagger: Sendable {
   /// A message on its way through us.
   private struct Track: Sendable {
-    let origin: PeerID
-    let giver: PeerID
-    /// Held back, with the partners it is held back from.
-    var held: Message?
+    /// Place of its origin in `origins`. Another may have taken the place since; then the evidence is lost noise.
+    let origin: Int
+    /// Partners it is held back from.
     var waiting: [PeerID] = []
+  }
+
+  /// Whose messages have taken which way so far.
+  private struct Origin: Sendable {
+    let peer: PeerID
+    /// Few, so that searching is faster than hashing.
+    var partners: [(peer: PeerID, redundancy: Float)] = []
   }
 
   private struct Due: Comparable, Sendable {
@@ -38,17 +44,19 @@ struct Stagger: Sendable {
   /// What is to be sent now that was held back before.
   struct Late: Sendable {
     let message: Message
-    let origin: PeerID
+    let origin: Int
     let partners: [PeerID]
   }
 
   private var tracks: [MessageID: Track] = [:]
   private var trackAges = Deque<MessageID>()
+  private var held: [MessageID: Message] = [:]
   private var dues = Heap<Due>()
   private var number: UInt64 = 0
-  /// 0…1, by origin and partner.
-  private var redundancies: [PeerID: [PeerID: Float]] = [:]
-  private var originAges = Deque<PeerID>()
+  /// Filled up to `originsMax`, then overwritten in turn.
+  private var origins: [Origin] = []
+  private var places: [PeerID: Int] = [:]
+  private var nextPlace = 0
   private var probe: (id: MessageID, since: Instant, echoes: Int)?
   /// The instant for which the alarm is set.
   private var alarm: Instant?
@@ -59,42 +67,66 @@ struct Stagger: Sendable {
   static let tracksMax = 4_096
   static let originsMax = 1_024
 
-  var estimates: Int { originAges.reduce(0) { $0 + (redundancies[$1]?.count ?? 0) } }
+  var estimates: Int { origins.reduce(0) { $0 + $1.partners.count } }
 
   // MARK: Estimating
 
+  /// The place of an origin, which is given one if it has none.
+  mutating func place(of peer: PeerID) -> Int {
+    if let place = places[peer] { return place }
+    let place = nextPlace
+    nextPlace = (nextPlace + 1) % Stagger.originsMax
+    if place < origins.count {
+      places[origins[place].peer] = nil
+      origins[place] = Origin(peer: peer)
+    } else {
+      origins.append(Origin(peer: peer))
+    }
+    places[peer] = place
+    return place
+  }
+
   /// Whether a copy for this partner should wait. An author's messages take the same ways again and again; those
   /// that merely came from the same neighbour do less so, which takes more evidence.
-  func isRedundant(_ partner: PeerID, _ origin: PeerID, isAuthor: Bool) -> Bool {
-    (redundancies[origin]?[partner] ?? 0) > (isAuthor ? 0.5 : 0.7)
+  func isRedundant(_ partner: PeerID, _ origin: Int, isAuthor: Bool) -> Bool {
+    guard let index = index(of: partner, origin) else { return false }
+    return origins[origin].partners[index].redundancy > (isAuthor ? 0.5 : 0.7)
+  }
+
+  private func index(of partner: PeerID, _ origin: Int) -> Int? {
+    origins[origin].partners.firstIndex { $0.peer == partner }
   }
 
   /// A copy leaves: of use until the contrary shows. One that was held back in vain was missed, so the next is not.
-  mutating func sent(to partner: PeerID, _ origin: PeerID, late: Bool) {
-    guard let redundancy = redundancies[origin]?[partner] else { return }
-    redundancies[origin]![partner] = late ? 0 : redundancy * 7 / 8
+  mutating func sent(to partner: PeerID, _ origin: Int, late: Bool) {
+    guard let index = index(of: partner, origin) else { return }
+    if late {
+      origins[origin].partners.remove(at: index)
+    } else {
+      origins[origin].partners[index].redundancy *= 0.875
+    }
   }
 
-  private mutating func needless(_ partner: PeerID, _ origin: PeerID) {
-    if redundancies[origin] == nil {
-      if originAges.count >= Stagger.originsMax, let oldest = originAges.popFirst() {
-        redundancies[oldest] = nil
-      }
-      redundancies[origin] = [:]
-      originAges.append(origin)
+  private mutating func needless(_ partner: PeerID, _ origin: Int) {
+    guard origins[origin].peer != partner else { return }
+    if let index = index(of: partner, origin) {
+      origins[origin].partners[index].redundancy += (1 - origins[origin].partners[index].redundancy) / 3
+    } else {
+      origins[origin].partners.append((partner, 1 / 3))
     }
-    let redundancy = redundancies[origin]![partner] ?? 0
-    redundancies[origin]![partner] = redundancy + (1 - redundancy) / 3
   }
 
   // MARK: Following messages
 
   /// Starts to follow a message; further holders needed no copy.
-  mutating func begin(_ id: MessageID, _ origin: PeerID, holders: [PeerID], at now: Instant) {
-    if trackAges.count >= Stagger.tracksMax, let oldest = trackAges.popFirst() { tracks[oldest] = nil }
-    tracks[id] = Track(origin: origin, giver: holders[0])
+  mutating func begin(_ id: MessageID, _ origin: Int, holders: [PeerID], at now: Instant) {
+    if trackAges.count >= Stagger.tracksMax, let oldest = trackAges.popFirst() {
+      tracks[oldest] = nil
+      held[oldest] = nil
+    }
+    tracks[id] = Track(origin: origin)
     trackAges.append(id)
-    for holder in holders.dropFirst() where holder != origin { needless(holder, origin) }
+    for holder in holders.dropFirst() { needless(holder, origin) }
     if let probe, probe.echoes < 4, now - probe.since < .seconds(1) { return }
     probe = (id, now, 0)
   }
@@ -102,10 +134,8 @@ struct Stagger: Sendable {
   /// The peer shows that it has the message.
   mutating func echoed(_ id: MessageID, by peer: PeerID, at now: Instant) {
     guard let index = tracks.index(forKey: id) else { return }
-    let (origin, giver) = (tracks.values[index].origin, tracks.values[index].giver)
-    guard peer != origin, peer != giver else { return }
     tracks.values[index].waiting.removeAll { $0 == peer }
-    needless(peer, origin)
+    needless(peer, tracks.values[index].origin)
     guard let since = probe?.since, probe?.id == id else { return }
     probe!.echoes += 1
     lag = now - since < lag ? lag - lag / 16 : lag + lag / 16
@@ -120,7 +150,7 @@ struct Stagger: Sendable {
   mutating func hold(_ message: Message, from partners: [PeerID], at now: Instant, _ random: inout Random)
     -> Instant?
   {
-    tracks[message.id]?.held = message
+    held[message.id] = message
     tracks[message.id]?.waiting = partners
     let delay = Int64.random(in: lag.nanoseconds...3 * lag.nanoseconds, using: &random)
     // In grains, so that under load one ring serves many messages.
@@ -143,17 +173,19 @@ struct Stagger: Sendable {
     var late: [Late] = []
     while let first = dues.min, first.at <= now {
       dues.removeMin()
-      guard let track = tracks[first.id], let message = track.held else { continue }
-      tracks[first.id]!.held = nil
-      tracks[first.id]!.waiting = []
-      if !track.waiting.isEmpty {
-        late.append(Late(message: message, origin: track.origin, partners: track.waiting))
+      guard let message = held.removeValue(forKey: first.id), let index = tracks.index(forKey: first.id)
+      else {
+        continue
       }
+      let waiting = tracks.values[index].waiting
+      guard !waiting.isEmpty else { continue }
+      tracks.values[index].waiting = []
+      late.append(Late(message: message, origin: tracks.values[index].origin, partners: waiting))
     }
     return (late, nextRing())
   }
 
   mutating func forget(_ peer: PeerID) {
-    for origin in originAges { redundancies[origin]?[peer] = nil }
+    for place in origins.indices { origins[place].partners.removeAll { $0.peer == peer } }
   }
 }
