@@ -177,12 +177,11 @@ final class Connection: @unchecked Sendable {
           hasMoved = true
         }
       }
-      session.flush()
-      let bytes = session.takeOutput()
-      if !bytes.isEmpty {
+      let size = session.gatherOutput()
+      if size > 0 {
         hasMoved = true
-        sent.add(UInt64(bytes.count), ordering: .relaxed)
-        wire.write(bytes)
+        sent.add(UInt64(size), ordering: .relaxed)
+        unsafe wire.write(size) { unsafe session.writeOutput(to: $0) }
       }
       // What flushing said of the end, and of streams that closed.
       readEvents()

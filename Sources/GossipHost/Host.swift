@@ -28,6 +28,12 @@ public actor Host: Service {
     unsafe loop.executor.asUnownedSerialExecutor()
   }
 
+  /// For tasks that call the host or read from it all the time: those that prefer this executor run on the home
+  /// loop, and change no thread for it. What computes for long belongs elsewhere.
+  ///
+  ///     await withTaskExecutorPreference(host.executor) { … }
+  public nonisolated let executor: any TaskExecutor
+
   /// Who this node is.
   public nonisolated let identity: Identity
   nonisolated let configuration: HostConfiguration
@@ -58,6 +64,7 @@ public actor Host: Service {
     self.configuration = configuration
     identity = configuration.identity
     loop = configuration.eventLoopGroup.next()
+    executor = LoopExecutor(loop)
     signatures = Signatures(configuration.identity)
     telemetry = Telemetry(configuration.logger, configuration.identity.peer)
     var settings = configuration.node
@@ -230,6 +237,18 @@ public actor Host: Service {
     var time = timespec()
     unsafe clock_gettime(CLOCK_REALTIME, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+}
+
+/// Runs tasks on an event loop.
+private final class LoopExecutor: TaskExecutor {
+  private let loop: any EventLoop
+
+  init(_ loop: any EventLoop) { self.loop = loop }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    loop.execute { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
   }
 }
 

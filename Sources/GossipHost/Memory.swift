@@ -71,7 +71,12 @@ final class MemoryWire: Wire, @unchecked Sendable {
 
   var isWritable: Bool { (far?.unread.load(ordering: .relaxed) ?? .max) < MemoryWire.unreadMax }
 
-  func write(_ bytes: [UInt8]) { far?.deliver(bytes) }
+  func write(_ size: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+    guard let far else { return }
+    var bytes = [UInt8](repeating: 0, count: size)
+    unsafe bytes.withUnsafeMutableBytes { unsafe fill($0) }
+    far.deliver(bytes)
+  }
 
   func close() {
     far?.deliver(nil)

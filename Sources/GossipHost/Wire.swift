@@ -5,8 +5,9 @@ import NIOCore
 protocol Wire: AnyObject {
   /// Whether more bytes should be written now.
   var isWritable: Bool { get }
-  /// Sends bytes; never waits, and tells `writabilityChanged` when it has room again.
-  func write(_ bytes: [UInt8])
+  /// Sends so many bytes, which `fill` writes where they leave from; never waits, and tells `writabilityChanged` when
+  /// it has room again.
+  func write(_ size: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void)
   /// Stops or starts reading; unread bytes stay where they are.
   func setReading(_ isOn: Bool)
   /// Closes after what was written.
@@ -55,9 +56,14 @@ final class SocketWire: ChannelInboundHandler, Wire {
 
   var isWritable: Bool { context?.channel.isWritable ?? false }
 
-  func write(_ bytes: [UInt8]) {
+  func write(_ size: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
     guard let context else { return }
-    context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: bytes)), promise: nil)
+    var buffer = context.channel.allocator.buffer(capacity: size)
+    unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { place in
+      unsafe fill(.init(rebasing: place[..<size]))
+      return size
+    }
+    context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
   }
 
   func setReading(_ isOn: Bool) {

@@ -323,19 +323,40 @@ package struct Session: Sendable {
   /// `writable(on:)`, without a copy of the session.
   package mutating func room(on family: Int) -> Int { writable(on: family) }
 
-  /// Seals everything that may be sent now into the output: few, large messages.
-  package mutating func flush() {
+  /// Gathers everything that may be sent now.
+  /// - Returns: how many bytes `writeOutput` will write.
+  package mutating func gatherOutput() -> Int {
     if isRunning { yamux.drain(into: &unsealed) }
+    return output.count + (unsealed.isEmpty ? 0 : CipherState.sealedSize(of: unsealed.count))
+  }
+
+  /// Writes what was gathered, sealed in few, large messages, to a place of exactly the size gathered. Once only.
+  package mutating func writeOutput(to place: UnsafeMutableRawBufferPointer) {
+    unsafe place.copyBytes(from: output)
+    let start = output.count
+    output = []
     guard !unsealed.isEmpty else { return }
-    let messages = unsealed.count / Noise.sealedAtOnce + 1
-    output.reserveCapacity(output.count + unsealed.count + messages * (2 + Noise.tagSize))
     var plaintext = take(&unsealed)
-    do { try unsafe channel?.sending.sealMessages(plaintext.span.bytes, into: &output) } catch {
-      return end(.noise(error))
+    do {
+      try unsafe channel?.sending.sealMessages(plaintext.span.bytes, into: .init(rebasing: place[start...]))
+    } catch {
+      // 2^64 messages were sealed: nobody lives that long.
+      preconditionFailure("\(error)")
     }
     // What one turn gathers is usually small; a burst's buffer is not kept.
-    plaintext.removeAll(keepingCapacity: plaintext.capacity <= 1 << 18)
+    plaintext.removeAll(keepingCapacity: plaintext.capacity <= Session.plaintextKept)
     unsealed = plaintext
+  }
+
+  private static let plaintextKept = 4_096
+
+  /// Seals everything that may be sent now.
+  package mutating func flush() {
+    let size = gatherOutput()
+    guard size > output.count else { return }
+    var sealed = [UInt8](repeating: 0, count: size)
+    unsafe sealed.withUnsafeMutableBytes { unsafe writeOutput(to: $0) }
+    output = sealed
   }
 
   /// Hands over the bytes for the transport.

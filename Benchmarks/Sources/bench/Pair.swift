@@ -43,7 +43,9 @@ enum Pair {
       try await publish(m)  // warm-up
       await progress.settle()
       let (cpu, start) = (Usage.now(), ContinuousClock.now)
-      for number in 0..<m { try await publish(number) }
+      try await withTaskExecutorPreference(host.executor) {
+        for number in 0..<m { try await publish(number) }
+      }
       await progress.settle()
       let wall = (ContinuousClock.now - start).inSeconds
       let own = Usage.now() - cpu
@@ -73,13 +75,15 @@ enum Pair {
     let host = try Host(HostConfiguration())
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await host.run() }
-      try await host.withSubscription(to: topic, policy(settings)) { incoming in
-        _ = try await host.connect(to: try Multiaddr(settings.text("address", "")))
-        var received = 0
-        for await case .message(let message, _) in incoming {
-          Acknowledgement.write(message.payload)
-          received += 1
-          if received == m { return }
+      try await withTaskExecutorPreference(host.executor) {
+        try await host.withSubscription(to: topic, policy(settings)) { incoming in
+          _ = try await host.connect(to: try Multiaddr(settings.text("address", "")))
+          var received = 0
+          for await case .message(let message, _) in incoming {
+            Acknowledgement.write(message.payload)
+            received += 1
+            if received == m { return }
+          }
         }
       }
       group.cancelAll()

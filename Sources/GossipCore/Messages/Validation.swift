@@ -42,7 +42,7 @@ struct Validation: Sendable {
   /// Takes in a further copy of a message under examination.
   mutating func add(_ wire: WireMessage, id: MessageID, from peer: PeerID) -> Copy {
     guard open[id] != nil else { return .unknown }
-    if open[id]!.message.wire.bytes == wire.bytes {
+    if wire.hasSameBytes(as: open[id]!.message.wire.bytes) {
       open[id]!.holders.append(peer)
       return .same
     }

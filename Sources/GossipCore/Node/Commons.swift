@@ -20,6 +20,8 @@ public struct Commons: Sendable {
   public internal(set) var wants: Wantlist
   /// What we met within the window.
   var seen: SeenFilter
+  /// Messages named by content that came just now.
+  var twins = Twins()
   /// What is being examined.
   var validation: Validation
   /// The instant for which the promise alarm is set.
@@ -162,7 +164,9 @@ public struct Unwanted: Sendable {
   private var ends = Deque<(until: Instant, peer: PeerID, id: MessageID)>()
 
   /// Whether the peer has told us that it does not want this message.
-  public func contains(_ id: MessageID, by peer: PeerID) -> Bool { perPeer[peer]?[id] != nil }
+  public func contains(_ id: MessageID, by peer: PeerID) -> Bool {
+    !perPeer.isEmpty && perPeer[peer]?[id] != nil
+  }
 
   /// Remembers that the peer does not want this message until then.
   public mutating func note(_ id: MessageID, by peer: PeerID, until: Instant) {

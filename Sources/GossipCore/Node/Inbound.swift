@@ -72,7 +72,12 @@ extension Node {
       return
     }
     if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
-    let id = policy.identification.id(of: wire)
+    let id =
+      if case .contentHash = policy.identification {
+        commons.twins.id(of: wire, policy.identification.id)
+      } else {
+        policy.identification.id(of: wire)
+      }
     guard id.count <= configuration.wire.idSizeMax else { return reject(nil, [peer], .tooLarge) }
     if let fate = commons.seen.meet(id, at: commons.now) {
       // While the application judges, whoever sends the same is a holder.
@@ -111,6 +116,13 @@ extension Node {
   }
 
   private mutating func begin(_ message: Message, from peer: PeerID, _ policy: TopicPolicy) {
+    if message.wire.signature == nil, !policy.isJudged {
+      // Nothing to examine: believed in the turn it came in.
+      tell(policy.spread, .met(message.id, message.wire, from: peer))
+      commons.wants.forget(message.id)
+      commons.seen.insert(message.id, .accepted, at: commons.now)
+      return believe(message, holders: [peer], policy)
+    }
     let ticket = takeTicket()
     guard commons.validation.begin(message, from: peer, ticket) else {
       commons.counters.throttled += 1
@@ -179,9 +191,13 @@ extension Node {
   private mutating func accept(_ message: Message) {
     guard let examination = end(message.id), let policy = commons.joined[message.topic] else { return }
     commons.seen.settle(message.id, .accepted)
+    believe(message, holders: Array(examination.holders), policy)
+  }
+
+  /// Kept, delivered, told on.
+  private mutating func believe(_ message: Message, holders: [PeerID], _ policy: TopicPolicy) {
     commons.counters.delivered += 1
     if policy.spread.keepsMessages { commons.store.put(message) }
-    let holders = Array(examination.holders)
     commons.surface(.deliver(message, from: holders[0]))
     tell(policy.spread, .accepted(message, holders: holders, .everyone))
   }

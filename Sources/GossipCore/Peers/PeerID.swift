@@ -16,11 +16,9 @@ public struct PeerID: Hashable, Sendable {
     guard count > 0, count <= PeerID.sizeMax else { return nil }
     var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
     unsafe withUnsafeMutableBytes(of: &words) { raw in
-      var index = 0
-      for byte in bytes {
-        unsafe raw[index] = byte
-        index += 1
-      }
+      _ =
+        unsafe bytes.withContiguousStorageIfAvailable { unsafe raw.copyBytes(from: $0) }
+        ?? raw.copyBytes(from: bytes)
       unsafe raw[47] = UInt8(count)
     }
     (a, b, c, d, e, f) = words

@@ -17,11 +17,17 @@ public struct Topic: Sendable, ExpressibleByStringLiteral, CustomStringConvertib
 
 extension Topic: Hashable {
   /// Whether the UTF-8 bytes are equal.
-  public static func == (a: Topic, b: Topic) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }
+  public static func == (a: Topic, b: Topic) -> Bool {
+    var (x, y) = (a.name, b.name)
+    return x.withUTF8 { x in
+      y.withUTF8 { y in unsafe x.count == y.count && x.elementsEqual(y) }
+    }
+  }
 
-  /// Hashes the UTF-8 bytes.
+  /// Hashes the UTF-8 bytes, which end where the next value begins.
   public func hash(into hasher: inout Hasher) {
-    for byte in name.utf8 { hasher.combine(byte) }
+    var name = name
+    name.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     hasher.combine(0xff as UInt8)
   }
 }

@@ -13,10 +13,14 @@ extension GossipSub {
     guard !ids.isEmpty else { return }
     let outside = commons.members(of: topic).filter { !partners.contains($0) }
     let count = max(parameters.degreeLazy, Int(parameters.gossipFactor * Double(outside.count)))
-    for peer in commons.random.sample(count, of: outside) {
-      // When there are more than fit, each peer hears of others, so that together they hear of all.
-      let offered =
-        ids.count <= parameters.offerLength ? ids : commons.random.sample(parameters.offerLength, of: ids)
+    // When there are more than fit, each peer hears of others, so that together they hear of all.
+    let (length, isTooLong) = (parameters.offerLength, ids.count > parameters.offerLength)
+    let mixed = isTooLong ? commons.random.sample(ids.count, of: ids) : ids
+    let targets = commons.random.sample(count, of: outside)
+    for (number, peer) in targets.enumerated() {
+      let start = isTooLong ? number * mixed.count / targets.count : 0
+      let part = mixed[start...].prefix(length)
+      let offered = isTooLong ? Array(part + mixed[..<(length - part.count)]) : mixed
       commons.say(.have(topic, offered), to: peer)
     }
   }
