@@ -7,6 +7,11 @@ public protocol Participant: Sendable {
   mutating func handle(_ input: Node.Input, at now: Instant, into effects: inout [Node.Effect])
 }
 
+extension Participant {
+  /// Its deadline. Mutating, so that asking what is in a table does not copy the whole participant first.
+  mutating func nextDeadline() -> Instant? { deadline }
+}
+
 extension Node: Participant {}
 
 /// Names and notional keys of participants.

@@ -300,7 +300,7 @@ public struct World: Sendable {
   }
 
   private mutating func scheduleWake(_ index: Int) {
-    guard let deadline = residents[index].body?.deadline else { return }
+    guard let deadline = residents[index].body?.nextDeadline() else { return }
     if let wakeAt = residents[index].wakeAt, wakeAt <= deadline { return }
     residents[index].wakeAt = max(deadline, now)
     queue.add(.wake(index, life: residents[index].life), at: max(deadline, now))

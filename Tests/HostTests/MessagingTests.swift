@@ -21,6 +21,23 @@ import Testing
     }
   }
 
+  @Test func `serve tasks on their own loop, and connections on all loops`() async throws {
+    try await withHosts(3) {
+      $0.spreadsConnections = true
+    } _: { hosts in
+      try await withInboxes(hosts, on: "t") { inboxes in
+        for other in hosts.dropFirst() { try await hosts[0].connect(to: other.address) }
+        try await withTaskExecutorPreference(hosts[0].executor) {
+          try await hosts[0].waitForPeers(2, on: "t", within: .seconds(30))
+          for number in 0..<200 { _ = try await hosts[0].publish(Payload("\(number)"), to: "t") }
+        }
+        try await eventually("all messages") { inboxes.dropFirst().allSatisfy { $0.count == 200 } }
+        let texts = (0..<200).map { "\($0)" }
+        #expect(inboxes.dropFirst().allSatisfy { $0.texts.sorted() == texts.sorted() })
+      }
+    }
+  }
+
   @Test(arguments: [0, 1, 65_536, 1_000_000])
   func `carry payloads of any size`(size: Int) async throws {
     try await withHosts(2) { hosts in
