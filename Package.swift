@@ -35,6 +35,7 @@ let package = Package(
     .library(name: "GossipLibp2p", targets: ["GossipLibp2p"]),
     .library(name: "GossipSim", targets: ["GossipSim"]),
     .library(name: "GossipFuzz", targets: ["GossipFuzz"]),
+    .library(name: "GossipGauge", targets: ["GossipGauge"]),
     .executable(name: "gossip", targets: ["gossip"]),
   ],
   dependencies: [
@@ -57,6 +58,9 @@ let package = Package(
 
     .target(
       name: "GossipSim", dependencies: ["GossipCore", heap, ordered], swiftSettings: settings),
+    .target(
+      name: "GossipGauge", dependencies: ["GossipCore", "GossipLibp2p", "GossipSim"],
+      swiftSettings: toolSettings),
 
     // The only target that knows SwiftNIO.
     .target(

@@ -13,6 +13,7 @@ let package = Package(
       name: "bench",
       dependencies: [
         .product(name: "GossipCore", package: "swift-gossip"),
+        .product(name: "GossipGauge", package: "swift-gossip"),
         .product(name: "GossipHost", package: "swift-gossip"),
         .product(name: "GossipLibp2p", package: "swift-gossip"),
       ],

@@ -69,6 +69,7 @@ struct Source: Sendable, CustomTestStringConvertible {
     ]),
     "GossipSim": containers.union(["GossipCore"]),
     "GossipFuzz": ["GossipCore", "GossipLibp2p"],
+    "GossipGauge": ["GossipCore", "GossipLibp2p", "GossipSim"],
   ]
 
   static let pure = Source.all.filter { allowed[$0.target] != nil }

@@ -10,11 +10,13 @@ typealias Host = GossipHost.Host
 ///     bench w1 [key=value …]    20 hosts in one process     n size m window publishers sign rate dials
 ///     bench w2 [key=value …]    two processes, one link     size m window sign
 ///     bench router [key=value …]  one node, no sockets      size m copies peers sign
+///     bench micro [NAME]        the fixed small workloads   rounds samples
 @main
 struct Bench {
   static func main() async throws {
     var arguments = Array(CommandLine.arguments.dropFirst())
     let mode = arguments.isEmpty ? "all" : arguments.removeFirst()
+    if mode == "micro" { return try Micro.run(arguments) }
     let settings = try Settings(arguments)
     switch mode {
     case "w1": try await Network(settings).run().print()

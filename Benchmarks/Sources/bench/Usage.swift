@@ -13,6 +13,13 @@ struct Usage {
     return Usage(user: seconds(usage.ru_utime), system: seconds(usage.ru_stime))
   }
 
+  /// CPU seconds of this thread so far.
+  static func thread() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
   private static func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
 
   static func - (a: Usage, b: Usage) -> Usage { Usage(user: a.user - b.user, system: a.system - b.system) }
