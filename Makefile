@@ -59,10 +59,13 @@ endif
 test-release: build ## the checks that want speed: a large simulation, alike in two processes
 	Scripts/determinism $(GOSSIP)
 
+gates: ## instruction counts of fixed small workloads against Benchmarks/instructions.tsv; needs valgrind
+	Scripts/instructions $(ARGS)
+
 fuzz: ## fuzz every decoder for FUZZ_SECONDS each (FUZZ_SECONDS=60)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) Scripts/fuzz $(ARGS)
 
 bench: ## run the benchmarks, one JSON line per run on stdout (ARGS="w1")
 	@cd Benchmarks && swift run -c release bench $(ARGS)
 
-.PHONY: help demo build test lint format seeds interop build-tests test-debug test-release fuzz bench
+.PHONY: help demo build test lint format seeds interop build-tests test-debug test-release gates fuzz bench
