@@ -7,15 +7,23 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-# Extra arguments: make demo ARGS="--nodes 20 --for 30s", make bench ARGS="w1 --size 1024"
+# Extra arguments: make demo ARGS="--nodes 20 --for 30s", make bench ARGS="w1 size=1024"
 ARGS ?=
 # Swift tests to run, a regular expression: make test-debug FILTER=Yamux
 FILTER ?=
 # Seconds of fuzzing per fuzz target.
 FUZZ_SECONDS ?= 60
+# Runs of each benchmark, of which the median counts.
+RUNS ?= 3
+# 1: make bench-compare fails if a figure is more than 10 % worse.
+STRICT ?= 0
 
 SWIFT_CODE := $(wildcard $(foreach at,. Fuzz Benchmarks Examples,$(at)/Package.swift $(at)/Sources $(at)/Tests))
 GOSSIP := .build/release/gossip
+LATEST := Benchmarks/.build/latest.jsonl
+RESULTS := docs/benchmarks/results.jsonl
+BENCH_ALL := Benchmarks/.build/release/bench all runs=$(RUNS) gossip=$(GOSSIP) \
+  allocations=$(CURDIR)/Benchmarks/.build/allocations.so
 
 build-tests test-debug: export GOSSIP_STRICT := 1
 
@@ -65,7 +73,22 @@ gates: ## instruction counts of fixed small workloads against Benchmarks/instruc
 fuzz: ## fuzz every decoder for FUZZ_SECONDS each (FUZZ_SECONDS=60)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) Scripts/fuzz $(ARGS)
 
-bench: ## run the benchmarks, one JSON line per run on stdout (ARGS="w1")
-	@cd Benchmarks && swift run -c release bench $(ARGS)
+bench-build: build # and the counter of allocations, where it can be built
+	@cd Benchmarks && swift build -c release --product bench
+	@cd Benchmarks && { clang -O2 -shared -fPIC -o .build/allocations.so Allocations/allocations.c 2>/dev/null || true; }
 
-.PHONY: help demo build test lint format seeds interop build-tests test-debug test-release gates fuzz bench
+bench: bench-build ## the standard set of benchmarks as tables, under ten minutes (RUNS=3, or ARGS="w1 m=1000" for one)
+	@$(if $(ARGS),Benchmarks/.build/release/bench $(ARGS),$(BENCH_ALL) json=$(LATEST))
+
+bench-large: bench-build ## the 10,000-node simulation; takes minutes and gigabytes
+	@$(BENCH_ALL) large=only
+
+bench-compare: ## what `make bench` found last against the committed results (STRICT=1: worse is an error)
+	@Benchmarks/.build/release/bench compare $(LATEST) $(RESULTS) strict=$(STRICT)
+
+bench-save: ## makes what `make bench` found last the results to commit
+	@mkdir -p $(dir $(RESULTS))
+	cp $(LATEST) $(RESULTS)
+
+.PHONY: help demo build test lint format seeds interop build-tests test-debug test-release gates fuzz bench-build bench \
+  bench-large bench-compare bench-save

@@ -16,6 +16,7 @@ let package = Package(
         .product(name: "GossipGauge", package: "swift-gossip"),
         .product(name: "GossipHost", package: "swift-gossip"),
         .product(name: "GossipLibp2p", package: "swift-gossip"),
+        .product(name: "GossipSim", package: "swift-gossip"),
       ],
       swiftSettings: [
         .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility"),

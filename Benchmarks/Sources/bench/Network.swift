@@ -2,15 +2,15 @@ import Foundation
 import GossipCore
 import GossipHost
 import GossipLibp2p
-import Synchronization
 
 /// W1: hosts in one process, each dialing ten random others over TCP, Noise and yamux; every host is on the topic.
 ///
 /// With a window, a publication waits until fewer than `window` messages are still on their way to somebody; with a
-/// rate, it waits for its time. CPU is that of the whole process after warm-up.
+/// rate, it waits for its time. CPU is that of the whole process after warm-up. With `deaf=1` one peer more joins by
+/// ten connections, and never reads after that; see Deaf.swift.
 final class Network: Sendable {
   private let settings: Settings
-  private let n, size, m, window, publishers, rate, dials: Int
+  private let n, size, m, window, publishers, rate, dials, queueBound: Int
   private let topic: Topic = "bench"
   private let progress: Progress
 
@@ -23,15 +23,11 @@ final class Network: Sendable {
     publishers = settings.number("publishers", 1)
     rate = settings.number("rate", 0)
     dials = settings.number("dials", 10)
+    queueBound = settings.number("queue", SendQueue.Bounds().messages)
     progress = Progress(messages: m + Network.warmUp, receivers: n - 1)
   }
 
   private static let warmUp = 50
-
-  private var policy: TopicPolicy {
-    settings.isSigned
-      ? TopicPolicy() : TopicPolicy(signing: .strictNoSign, identification: .contentHash)
-  }
 
   func run() async throws -> Line {
     var hosts: [Host] = []
@@ -39,6 +35,7 @@ final class Network: Sendable {
       var configuration = HostConfiguration()
       configuration.listen = [try Multiaddr("/ip4/127.0.0.1/tcp/0")]
       configuration.subscriptionBuffer = 8_192
+      configuration.limits.queue.messages = queueBound
       hosts.append(try Host(configuration))
     }
     return try await withThrowingTaskGroup(of: Void.self) { [hosts] group in
@@ -46,19 +43,29 @@ final class Network: Sendable {
         group.addTask { try await host.run() }
         group.addTask(executorPreference: host.executor) { try await self.receive(at: host) }
       }
+      group.addTask { await self.progress.watch() }
       try await connect(hosts)
+      var deaf: Deaf?
+      if settings.number("deaf", 0) > 0 {
+        let victims = Array(hosts.prefix(dials))
+        let peer = Deaf(on: topic)
+        for host in victims { group.addTask { await peer.listen(to: host.notices) } }
+        for host in victims { try await peer.connect(to: host.listening()[0]) }
+        deaf = peer
+      }
       // For the mesh to settle, as the other implementations' drivers do.
       try await Task.sleep(for: .seconds(4))
       try await onLoop(hosts) { try await self.publish(0..<Network.warmUp, hosts) }
       await progress.settle()
-      let line = try await measure(hosts)
+      var line = try await measure(hosts)
+      deaf?.report(to: &line, bound: queueBound)
       group.cancelAll()
       return line
     }
   }
 
   private func receive(at host: Host) async throws {
-    try await host.withSubscription(to: topic, policy) { incoming in
+    try await host.withSubscription(to: topic, settings.policy) { incoming in
       for await case .message(let message, _) in incoming { progress.delivered(message.payload) }
     }
   }
@@ -81,21 +88,24 @@ final class Network: Sendable {
       } else {
         await progress.wait(untilFewerThan: window)
       }
+      if progress.isGivenUp { return }
       let payload = progress.make(number, size: size)
-      _ = try await hosts[number % publishers].publish(payload, to: topic, policy: policy)
+      _ = try await hosts[number % publishers].publish(payload, to: topic, policy: settings.policy)
     }
   }
 
   private func measure(_ hosts: [Host]) async throws -> Line {
     progress.forgetLatencies()
-    let duplicatesBefore = await duplicates(hosts)
+    let (duplicatesBefore, deliveriesBefore) = (await total(hosts, \.duplicates), progress.deliveries)
     let (cpu, bytes, start) = (Usage.now(), Machine.loopbackBytes, ContinuousClock.now)
+    let allocations = Allocations.count
     try await onLoop(hosts) { try await self.publish(Network.warmUp..<Network.warmUp + self.m, hosts) }
     await progress.settle()
+    let allocated = Allocations.count.flatMap { now in allocations.map { now - $0 } }
     let wall = (ContinuousClock.now - start).inSeconds
     let used = Usage.now() - cpu
     let sent = Machine.loopbackBytes - bytes
-    let deliveries = Double(m * (n - 1))
+    let deliveries = Double(progress.deliveries - deliveriesBefore)
     var line = Line()
     line.add("mode", "w1")
     line.add("n", n)
@@ -106,7 +116,7 @@ final class Network: Sendable {
     line.add("sign", settings.isSigned ? "strict" : "none")
     line.add("rate", rate)
     line.add("wall_s", wall)
-    line.add("deliveries", progress.deliveries - Network.warmUp * (n - 1))
+    line.add("deliveries", Int(deliveries))
     line.add("deliveries_per_s", deliveries / wall)
     line.add("msgs_per_s", Double(m) / wall)
     line.add("cpu_us_per_delivery", used.total * 1e6 / deliveries)
@@ -114,9 +124,11 @@ final class Network: Sendable {
     line.add("sys_us_per_delivery", used.system * 1e6 / deliveries)
     progress.addLatencies(to: &line)
     line.add("lo_bytes_per_delivery", sent / deliveries)
-    line.add("dup_per_delivery", Double(await duplicates(hosts) - duplicatesBefore) / deliveries)
-    line.add("dropped_rpc", Int(await shed(hosts)))
-    line.add("incomplete_msgs", progress.incomplete)
+    line.add("lo_shared", Machine.sharesLoopback)
+    line.add("dup_per_delivery", Double(await total(hosts, \.duplicates) - duplicatesBefore) / deliveries)
+    if let allocated { line.add("allocs_per_delivery", Double(allocated) / deliveries) }
+    line.add("dropped_rpc", Int(await total(hosts, \.shed)))
+    line.add("incomplete_msgs", progress.isGivenUp ? max(1, progress.incomplete) : progress.incomplete)
     line.add("rss_mib", Machine.peakMiB)
     line.add("loadavg", Machine.load)
     return line
@@ -127,127 +139,9 @@ final class Network: Sendable {
     try await withTaskExecutorPreference(hosts[0].executor) { try await body() }
   }
 
-  private func duplicates(_ hosts: [Host]) async -> UInt64 {
+  private func total(_ hosts: [Host], _ counter: any KeyPath<Counters, UInt64> & Sendable) async -> UInt64 {
     var sum: UInt64 = 0
-    for host in hosts { sum += await host.snapshot.counters.duplicates }
+    for host in hosts { sum += await host.snapshot.counters[keyPath: counter] }
     return sum
-  }
-
-  private func shed(_ hosts: [Host]) async -> UInt64 {
-    var sum: UInt64 = 0
-    for host in hosts { sum += await host.snapshot.counters.shed }
-    return sum
-  }
-}
-
-/// Reproducible dice for the topology.
-struct Generator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
-
-/// Which message has reached how many, and who waits for that.
-final class Progress: Sendable {
-  private struct State {
-    var reached: [Int]
-    var open = 0
-    var deliveries = 0
-    var latencies: [Double] = []
-    var waiter: (limit: Int, continuation: CheckedContinuation<Void, Never>)?
-  }
-
-  private let receivers: Int
-  private let start = ContinuousClock.now
-  private let state: Mutex<State>
-
-  init(messages: Int, receivers: Int) {
-    self.receivers = receivers
-    state = Mutex(State(reached: [Int](repeating: 0, count: messages)))
-  }
-
-  /// A payload that names its number and the time; the rest is incompressible.
-  func make(_ number: Int, size: Int) -> Payload {
-    var generator = Generator(state: UInt64(number))
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(size + 8)
-    append(UInt64(number), to: &bytes)
-    append(UInt64(clamping: (ContinuousClock.now - start).nanoseconds), to: &bytes)
-    while bytes.count < size { append(generator.next(), to: &bytes) }
-    bytes.removeLast(bytes.count - size)
-    state.withLock { $0.open += 1 }
-    return Payload(bytes)
-  }
-
-  private func append(_ word: UInt64, to bytes: inout [UInt8]) {
-    for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> (8 * shift))) }
-  }
-
-  private func word(_ payload: Payload, at place: Int) -> UInt64 {
-    payload.bytes.dropFirst(place * 8).prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
-  }
-
-  func delivered(_ payload: Payload) {
-    let number = Int(word(payload, at: 0))
-    let latency = (ContinuousClock.now - start).nanoseconds - Int64(word(payload, at: 1))
-    let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-      state.deliveries += 1
-      state.latencies.append(Double(latency) / 1e6)
-      state.reached[number] += 1
-      guard state.reached[number] == receivers else { return nil }
-      state.open -= 1
-      guard let waiter = state.waiter, state.open < waiter.limit else { return nil }
-      state.waiter = nil
-      return waiter.continuation
-    }
-    waiter?.resume()
-  }
-
-  /// Waits until fewer than `limit` messages are on their way.
-  func wait(untilFewerThan limit: Int) async {
-    await withCheckedContinuation { continuation in
-      let isFree = state.withLock { state in
-        if state.open < limit { return true }
-        state.waiter = (limit, continuation)
-        return false
-      }
-      if isFree { continuation.resume() }
-    }
-  }
-
-  /// Waits until everything has arrived, for at most 30 s; what is missing is `incomplete`.
-  func settle() async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.wait(untilFewerThan: 1) }
-      group.addTask {
-        try? await Task.sleep(for: .seconds(30))
-        self.state.withLock { state in
-          defer { state.waiter = nil }
-          return state.waiter?.continuation
-        }?.resume()
-      }
-      await group.next()
-      group.cancelAll()
-    }
-  }
-
-  var deliveries: Int { state.withLock { $0.deliveries } }
-  var incomplete: Int { state.withLock { $0.open } }
-  func forgetLatencies() { state.withLock { $0.latencies = [] } }
-
-  func addLatencies(to line: inout Line) {
-    let sorted = state.withLock { $0.latencies }.sorted()
-    func percentile(_ share: Double) -> Double {
-      sorted.isEmpty ? .nan : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
-    }
-    line.add("lat_ms_p50", percentile(0.5))
-    line.add("lat_ms_p99", percentile(0.99))
-    line.add("lat_ms_max", sorted.last ?? .nan)
   }
 }

@@ -7,10 +7,6 @@ import GossipLibp2p
 enum Pair {
   private static let topic: Topic = "bench"
 
-  private static func policy(_ settings: Settings) -> TopicPolicy {
-    settings.isSigned ? TopicPolicy() : TopicPolicy(signing: .strictNoSign, identification: .contentHash)
-  }
-
   static func run(_ settings: Settings) async throws -> Line {
     let (size, m, window) = (
       settings.number("size", 1_024), settings.number("m", 20_000), settings.number("window", 64)
@@ -20,6 +16,8 @@ enum Pair {
     let host = try Host(configuration)
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await host.run() }
+      let progress = Progress(messages: m + 1, receivers: 1)
+      group.addTask { await progress.watch() }
       let address = try await host.listening()[0]
       let child = Process()
       let pipe = Pipe()
@@ -28,7 +26,6 @@ enum Pair {
       child.standardOutput = pipe
       let childrenBefore = Usage.now(children: true)
       try child.run()
-      let progress = Progress(messages: m + 1, receivers: 1)
       let reader = Thread {
         while case let data = pipe.fileHandleForReading.availableData, !data.isEmpty {
           for number in Acknowledgement.numbers(in: data) { progress.delivered(number) }
@@ -38,18 +35,20 @@ enum Pair {
       _ = try await host.waitForPeers(1, on: topic, within: .seconds(20))
       let publish = { @Sendable (number: Int) async throws in
         await progress.wait(untilFewerThan: window)
-        _ = try await host.publish(progress.make(number, size: size), to: topic, policy: policy(settings))
+        _ = try await host.publish(progress.make(number, size: size), to: topic, policy: settings.policy)
       }
       try await publish(m)  // warm-up
       await progress.settle()
-      let (cpu, start) = (Usage.now(), ContinuousClock.now)
+      let (cpu, bytes, start) = (Usage.now(), Machine.loopbackBytes, ContinuousClock.now)
       try await withTaskExecutorPreference(host.executor) {
-        for number in 0..<m { try await publish(number) }
+        for number in 0..<m where !progress.isGivenUp { try await publish(number) }
       }
       await progress.settle()
       let wall = (ContinuousClock.now - start).inSeconds
       let own = Usage.now() - cpu
+      let sent = Machine.loopbackBytes - bytes
       group.cancelAll()
+      if progress.isGivenUp { child.terminate() }  // it waits for what is lost
       child.waitUntilExit()
       let used = own + (Usage.now(children: true) - childrenBefore)
       var line = Line()
@@ -62,7 +61,9 @@ enum Pair {
       line.add("wall_s", wall)
       line.add("msgs_per_s", Double(m) / wall)
       line.add("both_cpu_us_per_msg", used.total * 1e6 / Double(m))
-      line.add("incomplete_msgs", progress.incomplete)
+      line.add("lo_bytes_per_delivery", sent / Double(m))
+      line.add("lo_shared", Machine.sharesLoopback)
+      line.add("incomplete_msgs", progress.isGivenUp ? max(1, progress.incomplete) : progress.incomplete)
       line.add("rss_mib", Machine.peakMiB)
       line.add("loadavg", Machine.load)
       return line
@@ -76,7 +77,7 @@ enum Pair {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await host.run() }
       try await withTaskExecutorPreference(host.executor) {
-        try await host.withSubscription(to: topic, policy(settings)) { incoming in
+        try await host.withSubscription(to: topic, settings.policy) { incoming in
           _ = try await host.connect(to: try Multiaddr(settings.text("address", "")))
           var received = 0
           for await case .message(let message, _) in incoming {

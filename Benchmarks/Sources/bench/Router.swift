@@ -6,6 +6,7 @@ import GossipCore
 struct Router {
   private let peers, messages, size, copies: Int
   private let isSigned: Bool
+  private let policy: TopicPolicy
 
   init(_ settings: Settings) {
     peers = settings.number("peers", 100)
@@ -13,6 +14,7 @@ struct Router {
     size = settings.number("size", 1_024)
     copies = settings.number("copies", 3)
     isSigned = settings.isSigned
+    policy = settings.policy
   }
 
   func run() throws -> Line {
@@ -22,8 +24,6 @@ struct Router {
     let topic: Topic = "bench"
     var effects: [Node.Effect] = []
     var now = Instant.zero
-    let policy = TopicPolicy(
-      signing: isSigned ? .strictSign : .strictNoSign, identification: isSigned ? .author : .contentHash)
     node.handle(.subscribe(topic, policy), at: now, into: &effects)
     for index in 1...peers {
       node.handle(

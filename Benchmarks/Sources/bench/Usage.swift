@@ -31,6 +31,22 @@ enum Machine {
   /// Highest resident memory of this process, MiB.
   static var peakMiB: Double { field("VmHWM:", in: "/proc/self/status").map { $0 / 1_024 } ?? .nan }
 
+  /// Resident memory of this process now, KiB.
+  static var residentKiB: Double { field("VmRSS:", in: "/proc/self/status") ?? .nan }
+
+  /// Gives back to the system what the allocator keeps for later.
+  static func trim() {
+    guard let symbol = dlsym(nil, "malloc_trim") else { return }
+    _ = unsafeBitCast(symbol, to: (@convention(c) (Int) -> Int32).self)(0)
+  }
+
+  /// What the processor calls itself.
+  static var processor: String {
+    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
+    return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+  }
+
   /// Load average over a minute.
   static var load: Double {
     (try? String(contentsOfFile: "/proc/loadavg", encoding: .utf8))
@@ -43,6 +59,31 @@ enum Machine {
     guard let line = text.split(separator: "\n").first(where: { $0.contains("lo:") }) else { return .nan }
     let fields = line.split(separator: ":")[1].split(separator: " ")
     return fields.count > 8 ? Double(fields[8]) ?? .nan : .nan
+  }
+
+  /// Set for a process that was given a network namespace of its own.
+  static let namespaceVariable = "GOSSIP_BENCH_NAMESPACE"
+
+  /// Whether other processes' traffic is in `loopbackBytes`.
+  static var sharesLoopback: Bool { ProcessInfo.processInfo.environment[namespaceVariable] == nil }
+
+  /// In a fresh network namespace the loopback device is down.
+  static func raiseLoopback() throws {
+    // struct ifreq: sixteen bytes of name, then the flags.
+    var request = [UInt8](repeating: 0, count: 40)
+    request.replaceSubrange(0..<2, with: Array("lo".utf8))
+    let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+    defer { close(descriptor) }
+    let isRaised = request.withUnsafeMutableBytes { bytes in
+      guard ioctl(descriptor, UInt(SIOCGIFFLAGS), bytes.baseAddress!) == 0 else { return false }
+      let flags = bytes.loadUnaligned(fromByteOffset: 16, as: Int16.self) | Int16(IFF_UP)
+      bytes.storeBytes(of: flags, toByteOffset: 16, as: Int16.self)
+      return ioctl(descriptor, UInt(SIOCSIFFLAGS), bytes.baseAddress!) == 0
+    }
+    guard isRaised else {
+      throw Settings.Fault(
+        description: "the loopback device cannot be raised: \(String(cString: strerror(errno)))")
+    }
   }
 
   private static func field(_ name: String, in path: String) -> Double? {
