@@ -94,6 +94,38 @@ import Testing
   }
 }
 
+@Suite struct `A message id` {
+  @Test func `of any length equals, hashes, orders and is written as its bytes`() {
+    var dice = Dice(48)
+    var samples: [[UInt8]] = [[], [0], [0, 0], [1], [0xff], [UInt8](repeating: 0, count: 47)]
+    samples += [[UInt8](repeating: 0, count: 48), [UInt8](repeating: 0, count: 49)]
+    for size in [1, 20, 32, 46, 47, 48, 49, 64, 128] {
+      for _ in 0..<6 {
+        let bytes = dice.bytes(size...size)
+        var twin = bytes
+        twin[dice.number(0...size - 1)] ^= UInt8(1 << dice.number(0...7))
+        samples += [bytes, twin, bytes + [0]]
+      }
+    }
+    let ids = samples.map { MessageID($0) }
+    #expect(ids.map(\.bytes) == samples && ids.map(\.count) == samples.map(\.count))
+    #expect(
+      ids.map(\.description)
+        == samples.map { $0.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() })
+    for (bytes, id) in zip(samples, ids) {
+      for (otherBytes, other) in zip(samples, ids) {
+        guard (id == other) == (bytes == otherBytes),
+          (id < other) == bytes.lexicographicallyPrecedes(otherBytes),
+          id != other || id.hashValue == other.hashValue
+        else {
+          Issue.record("\(bytes) and \(otherBytes)")
+          return
+        }
+      }
+    }
+  }
+}
+
 @Suite struct `A topic` {
   @Test func `is its bytes, not its characters`() {
     let (composed, decomposed) = (Topic("caf\u{e9}"), Topic("cafe\u{301}"))
