@@ -6,15 +6,18 @@
 struct Twins: Sendable {
   private static let placesMax = 128
   private static let sizeMax = 128 << 10
+  /// How often there was no twin.
+  private(set) var hashed: UInt64 = 0
   private var places = [(bytes: [UInt8], id: MessageID)?](repeating: nil, count: placesMax)
 
-  /// The id of `wire`, which `identify` computes if no twin of it is remembered.
-  mutating func id(of wire: WireMessage, _ identify: (WireMessage) -> MessageID) -> MessageID {
-    guard wire.bytes.count <= Twins.sizeMax else { return identify(wire) }
+  /// The id of `wire` by its content.
+  mutating func id(of wire: WireMessage) -> MessageID {
+    guard wire.bytes.count <= Twins.sizeMax else { return MessageIdentification.contentHash.id(of: wire) }
     let place = Twins.place(of: wire.bytes)
     if let twin = places[place], wire.hasSameBytes(as: twin.bytes) { return twin.id }
-    let id = identify(wire)
+    let id = MessageIdentification.contentHash.id(of: wire)
     places[place] = (wire.bytes, id)
+    hashed += 1
     return id
   }
 

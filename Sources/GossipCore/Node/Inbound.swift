@@ -74,7 +74,7 @@ extension Node {
     if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
     let id =
       if case .contentHash = policy.identification {
-        commons.twins.id(of: wire, policy.identification.id)
+        commons.twins.id(of: wire)
       } else {
         policy.identification.id(of: wire)
       }

@@ -51,8 +51,11 @@ extension Topic {
     guard range.count <= limits.topicSizeMax else {
       throw .tooLong("topic", size: range.count, limit: limits.topicSizeMax)
     }
-    let name = unsafe bytes.extracting(range).withUnsafeBytes { raw in
-      unsafe String(validating: raw, as: UTF8.self)
+    // Decoding repairs what is not UTF-8, so that its bytes differ; this is much faster than a validating decoder.
+    let name = unsafe bytes.extracting(range).withUnsafeBytes { raw -> String? in
+      var name = unsafe String(decoding: raw, as: UTF8.self)
+      let isSame = name.withUTF8 { text in unsafe text.count == raw.count && text.elementsEqual(raw) }
+      return isSame ? name : nil
     }
     guard let name else { throw .malformed("topic: not UTF-8") }
     self.init(name)

@@ -75,7 +75,17 @@ public struct ProtobufReader {
     }
   }
 
+  @inline(__always)
   private mutating func varint(_ bytes: RawSpan, _ what: StaticString) throws(WireError) -> UInt64 {
+    // Most fit one byte.
+    if position < end, case let byte = bytes.byte(at: position), byte < 0x80 {
+      position += 1
+      return UInt64(byte)
+    }
+    return try longVarint(bytes, what)
+  }
+
+  private mutating func longVarint(_ bytes: RawSpan, _ what: StaticString) throws(WireError) -> UInt64 {
     var result: UInt64 = 0
     var shift: UInt64 = 0
     while position < end {
