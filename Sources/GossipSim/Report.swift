@@ -38,11 +38,12 @@ public struct Report: Sendable {
   init(_ scenario: Scenario, _ world: World, _ survivors: [Int], trafficBefore: World.Traffic) {
     nodes = scenario.nodes
     seed = scenario.seed
-    published = world.publications.count
+    self.published = world.publications.count
     delivered = Report.reached(world, survivors)
-    owed = published * max(0, survivors.count - 1)
+    owed = world.publications.count * max(0, survivors.count - 1)
+    let published = world.messages.map { world.publications[$0]?.at }
     latencies = world.deliveries.compactMap { delivery in
-      world.publications[delivery.id].map { delivery.at - $0.at }
+      published[Int(delivery.number)].map { delivery.at - $0 }
     }.sorted()
     duplicates = survivors.reduce(0) { $0 + (world.node($1)?.counters.duplicates ?? 0) }
     bytes = world.traffic.bytes - trafficBefore.bytes
@@ -70,15 +71,17 @@ public struct Report: Sendable {
   /// *Once* and *believed*: no message twice at a node, none that nobody published.
   static func violations(in world: World) -> [String] {
     var found: [String] = []
-    var met: Set<String> = []  // looked up only
+    let isPublished = world.messages.map { world.publications[$0] != nil }
+    var met = [Bool](repeating: false, count: world.count * world.messages.count)
     for delivery in world.deliveries {
-      if !met.insert("\(delivery.participant)/\(delivery.id)").inserted,
-        world.life(of: delivery.participant) == 0
-      {
-        found.append("node \(delivery.participant) delivered \(delivery.id) twice")
+      let (participant, number) = (delivery.participant, Int(delivery.number))
+      let place = participant * world.messages.count + number
+      if met[place], world.life(of: participant) == 0 {
+        found.append("node \(participant) delivered \(world.messages[number]) twice")
       }
-      if world.publications[delivery.id] == nil {
-        found.append("node \(delivery.participant) delivered \(delivery.id), which nobody published")
+      met[place] = true
+      if !isPublished[number] {
+        found.append("node \(participant) delivered \(world.messages[number]), which nobody published")
       }
     }
     return found

@@ -16,6 +16,8 @@ public struct World: Sendable {
   public private(set) var events = 0
   /// What was delivered to applications.
   public private(set) var deliveries: [Delivery] = []
+  /// The ids of what was delivered, in the order of first deliveries.
+  public private(set) var messages: [MessageID] = []
   /// What was published, and by whom.
   public private(set) var publications: [MessageID: Publishing] = [:]
   /// Answers of `publish`, by token.
@@ -31,6 +33,7 @@ public struct World: Sendable {
   public var answer: @Sendable (Topic, Payload, Int) -> Answer = { _, payload, _ in .success(payload) }
 
   private var residents: [Resident] = []
+  private var numbers: [MessageID: Int] = [:]
   private var places: [PeerID: Int] = [:]
   private var pipes: [Pipe] = []
   private var queue = EventQueue<Event>()
@@ -38,14 +41,20 @@ public struct World: Sendable {
   private var nextToken: UInt64 = 1
   private var effects: [Node.Effect] = []
 
-  /// A message that reached an application.
+  /// A message that reached an application; small, for there are millions.
   public struct Delivery: Sendable {
-    /// Which participant.
-    public let participant: Int
-    /// Which message.
-    public let id: MessageID
+    private let place: Int32
+    /// Which message, by the order of first deliveries; `World.messages` has its id.
+    public let number: Int32
     /// When.
     public let at: Instant
+
+    /// Which participant.
+    public var participant: Int { Int(place) }
+
+    fileprivate init(to participant: Int, number: Int, at: Instant) {
+      (place, self.number, self.at) = (Int32(participant), Int32(number), at)
+    }
   }
 
   /// Who published a message, and when.
@@ -334,7 +343,12 @@ public struct World: Sendable {
     case .ask(let ticket, let topic, let payload, _, _):
       queue.add(.tell(index, life: life, .answer(ticket, answer(topic, payload, index))), at: now)
     case .deliver(let message, _):
-      deliveries.append(Delivery(participant: index, id: message.id, at: now))
+      let number = numbers[message.id] ?? messages.count
+      if number == messages.count {
+        messages.append(message.id)
+        numbers[message.id] = number
+      }
+      deliveries.append(Delivery(to: index, number: number, at: now))
       fingerprint.add(message.id.bytes)
     case .published(let token, let result):
       results[token] = result

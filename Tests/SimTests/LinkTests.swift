@@ -37,7 +37,7 @@ import Testing
     }
     world.run(for: .seconds(2))
     #expect(sent.count == 200)
-    #expect(world.deliveries.map(\.id) == sent)
+    #expect(world.deliveries.map { world.messages[Int($0.number)] } == sent)
   }
 
   @Test func `loses what was under way when it is cut`() {

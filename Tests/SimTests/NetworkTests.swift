@@ -248,7 +248,7 @@ extension World {
     }
     world.run(for: .seconds(1))
     let published = world.publications.sorted { $0.value.at < $1.value.at }.map(\.key)
-    #expect(world.deliveries.map(\.id) == published && published.count == 50)
+    #expect(world.deliveries.map { world.messages[Int($0.number)] } == published && published.count == 50)
 
     var whole = Scenario()
     (whole.nodes, whole.messages) = (20, 10)
@@ -265,7 +265,8 @@ extension Report {
   static func isFaultless(_ world: World) -> Bool {
     var met: Set<String> = []
     return world.deliveries.allSatisfy {
-      met.insert("\($0.participant) \($0.id)").inserted && world.publications[$0.id] != nil
+      met.insert("\($0.participant) \($0.number)").inserted
+        && world.publications[world.messages[Int($0.number)]] != nil
     }
   }
 }

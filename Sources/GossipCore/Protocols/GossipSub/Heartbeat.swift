@@ -29,6 +29,7 @@ extension GossipSub {
     scheduleNext(after: due, &commons)
     thisHeartbeat.removeAll(keepingCapacity: true)
     commons.unwanted.sweep(at: commons.now)
+    stagger.forget(before: commons.now - Stagger.lagRange.upperBound * 4)
     let slack = parameters.heartbeatInterval * parameters.backoffSlack
     if ticks % GossipSub.backoffSweep == 0 {
       mesh.clearBackoffs(endedBefore: commons.now - slack)

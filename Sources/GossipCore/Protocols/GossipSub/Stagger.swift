@@ -14,8 +14,8 @@ import HeapModule
 ///
 /// Source: staggered sending as discussed for GossipSub by libp2p and Ethereum; eager and lazy links from Leitão,
 /// Pereira, Rodrigues, "Epidemic Broadcast Trees" (2007). Figures: docs/performance.md.
-/// Bounds: `tracksMax` messages and `originsMax` origins, the oldest forgotten first; per origin, one estimate for
-/// each peer that was a partner.
+/// Bounds: messages of the last heartbeats, at most `tracksMax`, and `originsMax` origins, the oldest forgotten
+/// first; per origin, one estimate for each peer that was a partner.
 struct Stagger: Sendable {
   /// A message on its way through us.
   private struct Track: Sendable {
@@ -49,7 +49,7 @@ struct Stagger: Sendable {
   }
 
   private var tracks: [MessageID: Track] = [:]
-  private var trackAges = Deque<MessageID>()
+  private var trackAges = Deque<(id: MessageID, since: Instant)>()
   private var held: [MessageID: Message] = [:]
   private var dues = Heap<Due>()
   private var number: UInt64 = 0
@@ -120,15 +120,23 @@ struct Stagger: Sendable {
 
   /// Starts to follow a message; further holders needed no copy.
   mutating func begin(_ id: MessageID, _ origin: Int, holders: [PeerID], at now: Instant) {
-    if trackAges.count >= Stagger.tracksMax, let oldest = trackAges.popFirst() {
-      tracks[oldest] = nil
-      held[oldest] = nil
-    }
+    if trackAges.count >= Stagger.tracksMax { forgetOldest() }
     tracks[id] = Track(origin: origin)
-    trackAges.append(id)
+    trackAges.append((id, now))
     for holder in holders.dropFirst() { needless(holder, origin) }
     if let probe, probe.echoes < 4, now - probe.since < .seconds(1) { return }
     probe = (id, now, 0)
+  }
+
+  private mutating func forgetOldest() {
+    guard let oldest = trackAges.popFirst() else { return }
+    tracks[oldest.id] = nil
+    held[oldest.id] = nil
+  }
+
+  /// Forgets messages that came before `instant`: all echoes are in.
+  mutating func forget(before instant: Instant) {
+    while let oldest = trackAges.first, oldest.since < instant { forgetOldest() }
   }
 
   /// The peer shows that it has the message.
