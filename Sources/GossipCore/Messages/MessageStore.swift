@@ -7,19 +7,15 @@ import DequeModule
 ///
 /// Source: libp2p `pubsub/gossipsub/gossipsub-v1.0.md`, "Message Cache".
 public struct MessageStore: Sendable {
-  private struct Held {
-    let message: Message
-    /// How often each peer was served.
-    var served: [PeerID: Int] = [:]
-  }
-
   private struct Window {
     /// In the order they came.
     var ids: Deque<MessageID> = []
     var perTopic: [Topic: Deque<MessageID>] = [:]
   }
 
-  private var held: [MessageID: Held] = [:]
+  private var held: [MessageID: WireMessage] = [:]
+  /// How often each peer was served what; few messages are ever asked for.
+  private var served: [MessageID: [PeerID: Int]] = [:]
   /// Newest first.
   private var windows: Deque<Window> = [Window()]
   private let windowsKept: Int
@@ -39,11 +35,11 @@ public struct MessageStore: Sendable {
   /// Whether this message is held.
   public func holds(_ id: MessageID) -> Bool { held[id] != nil }
   /// The message, if it is held.
-  public func message(_ id: MessageID) -> Message? { held[id]?.message }
+  public func message(_ id: MessageID) -> Message? { held[id].map { Message(id: id, wire: $0) } }
 
   mutating func put(_ message: Message) {
     guard held[message.id] == nil else { return }
-    held[message.id] = Held(message: message)
+    held[message.id] = message.wire
     bytes += message.wire.bytes.count
     windows[0].ids.append(message.id)
     windows[0].perTopic[message.topic, default: []].append(message.id)
@@ -68,7 +64,7 @@ public struct MessageStore: Sendable {
     guard let oldest = windows.lastIndex(where: { !$0.ids.isEmpty }) else { return false }
     let id = windows[oldest].ids.removeFirst()
     // The oldest of its window is the oldest of its topic there, too.
-    if let topic = held[id]?.message.topic { _ = windows[oldest].perTopic[topic]?.popFirst() }
+    if let topic = held[id]?.topic { _ = windows[oldest].perTopic[topic]?.popFirst() }
     remove(id)
     evicted += 1
     return true
@@ -76,13 +72,15 @@ public struct MessageStore: Sendable {
 
   private mutating func remove(_ id: MessageID) {
     guard let gone = held.removeValue(forKey: id) else { return }
-    bytes -= gone.message.wire.bytes.count
+    bytes -= gone.bytes.count
+    served[id] = nil
   }
 
   /// The message, if held and this peer was not served it more than `times` times before; counts this request.
   mutating func serve(_ id: MessageID, to peer: PeerID, times: Int) -> Message? {
-    guard let entry = held[id] else { return nil }
-    held[id]!.served[peer, default: 0] += 1
-    return entry.served[peer, default: 0] < times ? entry.message : nil
+    guard let wire = held[id] else { return nil }
+    let before = served[id]?[peer] ?? 0
+    served[id, default: [:]][peer] = before + 1
+    return before < times ? Message(id: id, wire: wire) : nil
   }
 }

@@ -229,7 +229,7 @@ public struct GossipSub: Dissemination {
       }
     }
     guard !waiting.isEmpty else { return }
-    if let at = stagger.hold(message, from: waiting, at: commons.now, &commons.random) {
+    if let at = stagger.hold(message.id, from: waiting, at: commons.now, &commons.random) {
       commons.ring(.stagger, at: at)
     }
   }
@@ -238,11 +238,11 @@ public struct GossipSub: Dissemination {
   private mutating func catchUp(_ commons: inout Commons) {
     let (late, ring) = stagger.release(at: commons.now)
     for copy in late {
-      let partners = mesh.members(of: copy.message.topic)
-      for peer in copy.partners where partners.contains(peer) {
-        guard !commons.unwanted.contains(copy.message.id, by: peer), commons.forward(copy.message, to: peer)
-        else { continue }
-        stagger.sent(to: peer, copy.origin, late: true)
+      guard let message = commons.store.message(copy.id) else { continue }  // evicted meanwhile
+      let partners = mesh.members(of: message.topic)
+      for peer in copy.partners where partners.contains(peer) && !commons.unwanted.contains(copy.id, by: peer)
+      {
+        if commons.forward(message, to: peer) { stagger.sent(to: peer, copy.origin, late: true) }
       }
     }
     if let ring { commons.ring(.stagger, at: ring) }

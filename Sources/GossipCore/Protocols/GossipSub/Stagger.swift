@@ -43,14 +43,13 @@ struct Stagger: Sendable {
 
   /// What is to be sent now that was held back before.
   struct Late: Sendable {
-    let message: Message
+    let id: MessageID
     let origin: Int
     let partners: [PeerID]
   }
 
   private var tracks: [MessageID: Track] = [:]
   private var trackAges = Deque<(id: MessageID, since: Instant)>()
-  private var held: [MessageID: Message] = [:]
   private var dues = Heap<Due>()
   private var number: UInt64 = 0
   /// Filled up to `originsMax`, then overwritten in turn.
@@ -131,7 +130,6 @@ struct Stagger: Sendable {
   private mutating func forgetOldest() {
     guard let oldest = trackAges.popFirst() else { return }
     tracks[oldest.id] = nil
-    held[oldest.id] = nil
   }
 
   /// Forgets messages that came before `instant`: all echoes are in.
@@ -155,16 +153,15 @@ struct Stagger: Sendable {
   /// Holds a message back from these partners for one to three lags: drawn, so that two ends rarely give up waiting
   /// at the same time.
   /// - Returns: when to ring, unless an alarm is set that early.
-  mutating func hold(_ message: Message, from partners: [PeerID], at now: Instant, _ random: inout Random)
+  mutating func hold(_ id: MessageID, from partners: [PeerID], at now: Instant, _ random: inout Random)
     -> Instant?
   {
-    held[message.id] = message
-    tracks[message.id]?.waiting = partners
+    tracks[id]?.waiting = partners
     let delay = Int64.random(in: lag.nanoseconds...3 * lag.nanoseconds, using: &random)
     // In grains, so that under load one ring serves many messages.
     let grain = lag.nanoseconds / 8
     let due = Instant(nanoseconds: (now.nanoseconds + delay + grain - 1) / grain * grain)
-    dues.insert(Due(at: due, number: number, id: message.id))
+    dues.insert(Due(at: due, number: number, id: id))
     number += 1
     return nextRing()
   }
@@ -181,14 +178,11 @@ struct Stagger: Sendable {
     var late: [Late] = []
     while let first = dues.min, first.at <= now {
       dues.removeMin()
-      guard let message = held.removeValue(forKey: first.id), let index = tracks.index(forKey: first.id)
-      else {
-        continue
-      }
+      guard let index = tracks.index(forKey: first.id) else { continue }
       let waiting = tracks.values[index].waiting
       guard !waiting.isEmpty else { continue }
       tracks.values[index].waiting = []
-      late.append(Late(message: message, origin: tracks.values[index].origin, partners: waiting))
+      late.append(Late(id: first.id, origin: tracks.values[index].origin, partners: waiting))
     }
     return (late, nextRing())
   }
