@@ -96,7 +96,10 @@ struct Suite {
     alarm.cancel()
     guard child.terminationStatus == 0, let last = output.split(separator: "\n").last,
       let line = Line(parsing: String(last))
-    else { return Suite.failed("status \(child.terminationStatus)") }
+    else {
+      let isCrash = child.terminationReason == .uncaughtSignal
+      return Suite.failed("\(isCrash ? "crashed by signal" : "exit code") \(child.terminationStatus)")
+    }
     return line
   }
 
