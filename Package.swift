@@ -86,6 +86,9 @@ let package = Package(
     .testTarget(name: "ArchitectureTests", swiftSettings: toolSettings),
     .testTarget(name: "FuzzTests", dependencies: ["GossipFuzz"], swiftSettings: toolSettings),
     .testTarget(
+      name: "GaugeTests", dependencies: ["GossipCore", "GossipGauge", "GossipLibp2p"],
+      swiftSettings: toolSettings),
+    .testTarget(
       name: "CommandTests", dependencies: ["gossip", "GossipCore", "GossipLibp2p"],
       swiftSettings: toolSettings),
     .testTarget(name: "SimTests", dependencies: ["GossipCore", "GossipSim"], swiftSettings: toolSettings),
