@@ -26,6 +26,7 @@ final class Connection: @unchecked Sendable {
   private var reports: [Report] = []
   private var isReading = false
   private var hasEnded = false
+  private var isCongested = false
   private var timer: (due: Instant, task: Scheduled<Void>)?
   /// Since when something waits and nothing moves.
   private var stalledSince: Instant?
@@ -40,6 +41,8 @@ final class Connection: @unchecked Sendable {
     case garbled(WireError)
     case shed(Lane, Int)
     case roundTrip(Duration)
+    /// A queue became half full, or no queue is any more.
+    case congested(Bool)
     case ended(String)
   }
 
@@ -129,6 +132,12 @@ final class Connection: @unchecked Sendable {
     guard !isReading else { return }
     readEvents()
     write()
+    let isHalfFull = !hasEnded && queues.contains { $0.isHalfFull }
+    if isHalfFull != isCongested {
+      isCongested = isHalfFull
+      // Before the end, if that is why.
+      reports.insert(.congested(isHalfFull), at: hasEnded ? 0 : reports.count)
+    }
     report()
     watch()
   }

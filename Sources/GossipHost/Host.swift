@@ -152,7 +152,9 @@ public actor Host: Service {
   private func flush() {
     isFlushing = false
     signatures.flush(reportingTo: self)  // checks done here at once have their say in this flush
-    outgoing.leave(from: loop)
+    var leaving = outgoing
+    outgoing = Outgoing()  // a full queue is told at once, and what follows from it leaves with the next flush
+    leaving.leave(from: loop)
     subscriptions.wakeReaders()
     waiters.look(at: node)
     schedule()

@@ -81,6 +81,9 @@ public struct HostLimits: Hashable, Sendable {
   public var dialPatience: Duration = .seconds(10)
   /// Without progress for this long while something waits to be sent, a peer is closed.
   public var stallPatience: Duration = .seconds(10)
+  /// How long a publication waits for room while the queues of more than a third of the peers are half full; 0 does
+  /// not wait.
+  public var publishPatience: Duration = .seconds(1)
   /// How long leaving may take.
   public var farewellPatience: Duration = .seconds(2)
   /// Garbled frames and limits overstepped by one peer within a minute, before it is disconnected.

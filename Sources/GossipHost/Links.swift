@@ -28,9 +28,13 @@ struct Links {
   private var connections = OrderedDictionary<UInt64, Connection>()
   private var peers: [UInt64: PeerID] = [:]
   private var endedTraffic = Traffic()
+  private var congested = 0
   private var nextID: UInt64 = 1
 
   var peerCount: Int { links.count }
+  /// Whether more than a third of the peers take less than we send. Fewer may be hostile, and slow nobody down.
+  var isCongested: Bool { 3 * congested > links.count }
+  mutating func congest(_ isOn: Bool) { congested += isOn ? 1 : -1 }
   var count: Int { connections.count }
   var upgrading: Int { connections.count - peers.count }
   var isEmpty: Bool { connections.isEmpty }
@@ -173,6 +177,9 @@ extension Host {
       switch report {
       case .established(let peer): established(connection, peer, &inputs)
       case .ended(let reason): ended(connection, reason, &inputs)
+      case .congested(let isOn):
+        links.congest(isOn)
+        if !links.isCongested { requests.roomFound() }
       default:
         guard let peer = links.peer(of: connection) else { continue }
         take(report, from: peer, connection, &inputs)
@@ -195,7 +202,7 @@ extension Host {
     case .closed(let manner): closed(manner, on: connection, peer, &inputs)
     case .identified(let info): links.update(peer) { $0.info = info }
     case .roundTrip(let time): links.update(peer) { $0.roundTrip = time }
-    case .established, .ended: break
+    case .established, .congested, .ended: break
     }
   }
 

@@ -92,7 +92,7 @@ extension Host {
     let bootstrap = ServerBootstrap(group: loop, childGroup: connectionLoops)
       .serverChannelOption(.backlog, value: 1_024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 16, high: 1 << 18))
       .childChannelInitializer { [weak self] channel in
         guard let self else { return channel.close() }
@@ -222,7 +222,7 @@ extension Host {
       listeners.dials[connection.id] = continuation
       ClientBootstrap(group: loop)
         .connectTimeout(.nanoseconds(patience.nanoseconds))
-        .channelOption(.socketOption(.tcp_nodelay), value: 1)
+        .channelOption(.tcpOption(.tcp_nodelay), value: 1)
         .channelOption(.writeBufferWaterMark, value: .init(low: 1 << 16, high: 1 << 18))
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {

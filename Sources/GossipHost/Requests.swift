@@ -5,6 +5,8 @@ import NIOCore
 struct Requests {
   private var nextToken: UInt64 = 1
   private var publications: [UInt64: CheckedContinuation<Publication, any Error>] = [:]
+  /// Publications that wait until fewer queues are half full.
+  private var room: [CheckedContinuation<Void, Never>] = []
   private var inquiries: [UInt64: CheckedContinuation<[Reply], any Error>] = [:]
   private var work: [Ticket: Task<Void, Never>] = [:]
   private var reach: [MessageID: [ReachWaiter]] = [:]
@@ -19,6 +21,16 @@ struct Requests {
   mutating func takeToken() -> UInt64 {
     defer { nextToken += 1 }
     return nextToken
+  }
+
+  // MARK: Room
+
+  mutating func wait(forRoom continuation: CheckedContinuation<Void, Never>) { room.append(continuation) }
+
+  mutating func roomFound() {
+    let waiting = room
+    room = []
+    for continuation in waiting { continuation.resume() }
   }
 
   // MARK: Publications
@@ -91,6 +103,7 @@ struct Requests {
 
   /// The host is leaving: nobody waits in vain.
   mutating func failAll() {
+    roomFound()
     for continuation in publications.values { continuation.resume(throwing: HostError.leaving) }
     for continuation in inquiries.values { continuation.resume(throwing: HostError.leaving) }
     for task in work.values { task.cancel() }
@@ -144,6 +157,8 @@ extension Host {
   /// - Parameters:
   ///   - audience: whom it is meant for; GossipSub topics reach everyone.
   ///   - policy: used if the topic is not joined here; a joined topic's own policy holds otherwise.
+  /// While the queues of more than a third of the peers are half full it waits for room, `HostLimits.publishPatience` at most: who publishes
+  /// faster than the network takes is slowed down, not answered with losses.
   /// - Returns: once the message was signed, judged and handed to the peers' queues.
   /// - Throws: `PublishFailure` with the reason, or `HostError.leaving`.
   public func publish(
@@ -151,6 +166,7 @@ extension Host {
     policy: TopicPolicy = TopicPolicy()
   ) async throws -> Published {
     if isLeaving { throw HostError.leaving }
+    if links.isCongested { await waitForRoom() }
     let token = requests.takeToken()
     let publication = try await withCheckedThrowingContinuation { continuation in
       requests.wait(forPublication: token, continuation)
@@ -159,6 +175,16 @@ extension Host {
     }
     return Published(
       id: publication.id, sentTo: publication.sentTo, subscribers: publication.subscribers, host: self)
+  }
+
+  private func waitForRoom() async {
+    let patience = configuration.limits.publishPatience
+    guard patience > .zero else { return }
+    let alarm = loop.scheduleTask(deadline: NIODeadline(.present + patience)) { [weak self] in
+      self?.assumeIsolated { $0.requests.roomFound() }
+    }
+    await withCheckedContinuation { requests.wait(forRoom: $0) }
+    alarm.cancel()
   }
 
   /// Asks peers and gathers their replies, in the order of the recipients.

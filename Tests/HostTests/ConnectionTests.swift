@@ -318,8 +318,9 @@ enum Opening: String, CaseIterable, Sendable {
     let book = LogBook()
     try await attack {
       $0.logger = book.logger
-      $0.limits.stallPatience = .milliseconds(500)
+      $0.limits.stallPatience = .seconds(3)
       $0.limits.queue.messages = 1 << 20
+      $0.limits.publishPatience = .zero  // one of two peers is more than a third
     } _: { peer, hosts, inboxes in
       var frame = Frame(.gossipSub)
       frame.subscriptions = [Subscription("t", joins: true)]
@@ -335,6 +336,38 @@ enum Opening: String, CaseIterable, Sendable {
       }
       #expect(await hosts[0].snapshot.counters.shed > 0)
       try await eventually("closed") { book.contains("disconnected", "\(peer.id)", "stalled") }
+    }
+  }
+
+  // GS-145
+  @Test func `that never reads disturbs no stream between the others`() async throws {
+    try await attack {
+      $0.limits.stallPatience = .seconds(60)
+      $0.limits.queue.messages = 1 << 19
+      $0.limits.publishPatience = .zero  // one of two peers is more than a third
+      $0.subscriptionBuffer = 8_192
+    } _: { peer, hosts, inboxes in
+      var frame = Frame(.gossipSub)
+      frame.subscriptions = [Subscription("t", joins: true)]
+      frame.controls = [.graft("t")]
+      try await peer.say(frame)
+      try await eventually("two members") { await hosts[0].snapshot.topics[0].members.count == 2 }
+      try await peer.stopReading()
+      let filler = String(repeating: "x", count: 6_000)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for (index, host) in hosts.enumerated() {
+          group.addTask(executorPreference: host.executor) {
+            for number in 1...1_500 {
+              _ = try await host.publish(Payload("\(number) \(filler)"), to: "t")
+              guard number % 50 == 0 else { continue }
+              try await eventually("message \(number)") { inboxes[1 - index].count >= number }
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      try await eventually("both streams") { inboxes.allSatisfy { $0.count == 1_500 && $0.missed == 0 } }
+      #expect(await hosts[0].snapshot.counters.shed > 0)
     }
   }
 }

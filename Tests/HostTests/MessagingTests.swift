@@ -21,6 +21,24 @@ import Testing
     }
   }
 
+  @Test func `slow down who publishes more than the queues hold, and lose nothing`() async throws {
+    try await withHosts(3) {
+      $0.subscriptionBuffer = 2_000
+      $0.limits.queue.messages = 1 << 18
+    } _: { hosts in
+      try await withInboxes(hosts, on: "t") { inboxes in
+        for other in hosts.dropFirst() { try await hosts[0].connect(to: other.address) }
+        try await hosts[0].waitForPeers(2, on: "t", within: .seconds(30))
+        let filler = String(repeating: "x", count: 16_000)
+        try await withTaskExecutorPreference(hosts[0].executor) {
+          for number in 0..<1_000 { _ = try await hosts[0].publish(Payload("\(number) \(filler)"), to: "t") }
+        }
+        try await eventually("all messages") { inboxes.dropFirst().allSatisfy { $0.count == 1_000 } }
+        #expect(await hosts[0].snapshot.counters.shed == 0)
+      }
+    }
+  }
+
   @Test func `serve tasks on their own loop, and connections on all loops`() async throws {
     try await withHosts(3) {
       $0.spreadsConnections = true

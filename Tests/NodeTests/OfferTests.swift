@@ -322,3 +322,19 @@ import Testing
     #expect(lone.counters.evicted == 90)
   }
 }
+
+@Suite struct `A partner whose queue was full` {
+  @Test func `is offered what it may lack for some heartbeats, and then is a partner like the others`() {
+    let lone = Lone.onMesh(of: 4)
+    let first = WireMessage.by(peer(9), 1)
+    lone.hear(first, from: peer(1))
+    #expect(lone.beat().offers(of: t).isEmpty)
+    lone.tell(.shed(peer(2), .message, count: 1))
+    let offers = lone.beat().offers(of: t)
+    #expect(offers.map(\.to) == [peer(2)] && offers.map(\.ids) == [[first.authorID]])
+    #expect(lone.hear(.want([first.authorID]), from: peer(2)).receivers(of: first.authorID) == [peer(2)])
+    lone.beat(3)
+    lone.hear(.by(peer(9), 2), from: peer(1))
+    #expect(lone.beat().offers(of: t).isEmpty)
+  }
+}

@@ -72,6 +72,9 @@ public struct Node: Sendable {
       commons.counters.shed += UInt64(count)
       commons.notice(.shed(peer, lane, count: count))
       commons.observe(.stalled, of: peer)
+      if lane == .message, commons.peers.version(of: .gossipSub, with: peer) != nil {
+        tell(.gossipSub, .lost(by: peer))
+      }
     case .publish(let draft): publish(draft)
     case .subscribe(let topic, let policy): subscribe(topic, policy)
     case .unsubscribe(let topic): unsubscribe(topic)

@@ -66,7 +66,7 @@ public struct Direct: Dissemination {
     case .rang(.inquiry(let token), _): runOut(token, &commons)
     case .rang(.requests, _): expireRequests(&commons)
     case .vanished(let peer): forget(peer, &commons)
-    case .began, .joined, .left, .arrived, .departed, .met, .echoed, .served, .gaveUp, .rang: break
+    case .began, .joined, .left, .arrived, .departed, .met, .echoed, .served, .lost, .gaveUp, .rang: break
     }
   }
 

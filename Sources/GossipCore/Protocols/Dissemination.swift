@@ -35,6 +35,8 @@ public enum DisseminationEvent: Sendable {
   case echoed(MessageID, by: PeerID)
   /// It wanted, and we gave.
   case served(MessageID, to: PeerID)
+  /// Messages for this peer were dropped from its full queue.
+  case lost(by: PeerID)
   /// No holder kept its promise.
   case gaveUp(MessageID)
   /// The words of one frame, but for wants.

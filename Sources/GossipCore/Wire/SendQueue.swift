@@ -74,6 +74,9 @@ public struct SendQueue: Sendable {
   /// Bytes that wait, as they will be encoded (without the frames' own keys and lengths).
   public var queuedBytes: Int { wordBytes + messageBytes + offerBytes }
 
+  /// Whether messages fill half of their lane: whoever publishes should wait.
+  public var isHalfFull: Bool { messageBytes > bounds.messages / 2 }
+
   /// Forgets what waits: what was said on a stream that died is not said on the next.
   public mutating func removeAll() { self = SendQueue(manner, bounds, wire) }
 

@@ -16,7 +16,9 @@ extension GossipSub {
     // When there are more than fit, each peer hears of others, so that together they hear of all.
     let (length, isTooLong) = (parameters.offerLength, ids.count > parameters.offerLength)
     let mixed = isTooLong ? commons.random.sample(ids.count, of: ids) : ids
-    let targets = commons.random.sample(count, of: outside)
+    // Partners are outside only because messages for them were dropped: they are offered in any case.
+    let dropped = outside.filter { lacking[$0] != nil && mesh.contains($0, on: topic) }
+    let targets = dropped + commons.random.sample(count, of: outside.filter { !dropped.contains($0) })
     for (number, peer) in targets.enumerated() {
       let start = isTooLong ? number * mixed.count / targets.count : 0
       let part = mixed[start...].prefix(length)

@@ -15,6 +15,8 @@ public struct GossipSub: Dissemination {
   var stagger = Stagger()
   /// What each peer sent since the last heartbeat; forgotten at the next one.
   var thisHeartbeat = OrderedDictionary<PeerID, Allowance>()
+  /// Partners whose queue was full, and the heartbeat until which they are offered what they may lack.
+  var lacking = OrderedDictionary<PeerID, UInt64>()
   var ticks: UInt64 = 0
 
   /// What a peer used of its per-heartbeat budgets.
@@ -42,6 +44,7 @@ public struct GossipSub: Dissemination {
     case .rang(.stagger, _): catchUp(&commons)
     case .echoed(let id, let peer):
       stagger.echoed(id, by: peer, at: commons.now)
+    case .lost(let peer): lacking[peer] = ticks + UInt64(parameters.historyGossip)
     case .served, .gaveUp, .told, .rang: break
     }
   }
@@ -49,7 +52,9 @@ public struct GossipSub: Dissemination {
   /// The mesh.
   public func partners(on topic: Topic) -> [PeerID] { Array(mesh.members(of: topic)) }
   /// Mesh and fanout places, backoffs, counters of this heartbeat, and estimates of redundancy.
-  public var perPeerEntries: Int { mesh.entries + fanout.entries + thisHeartbeat.count + stagger.estimates }
+  public var perPeerEntries: Int {
+    mesh.entries + fanout.entries + thisHeartbeat.count + stagger.estimates + lacking.count
+  }
 
   // MARK: Joining and leaving
 
@@ -96,6 +101,7 @@ public struct GossipSub: Dissemination {
     for topic in Array(mesh.topics.keys) { forget(peer, on: topic, &commons) }
     thisHeartbeat[peer] = nil
     stagger.forget(peer)
+    lacking[peer] = nil
     commons.unwanted.forget(peer)
   }
 

@@ -28,6 +28,7 @@ extension GossipSub {
     commons.counters.heartbeats += 1
     scheduleNext(after: due, &commons)
     thisHeartbeat.removeAll(keepingCapacity: true)
+    lacking.removeAll { $0.value < ticks }
     commons.unwanted.sweep(at: commons.now)
     stagger.forget(before: commons.now - Stagger.lagRange.upperBound * 4)
     let slack = parameters.heartbeatInterval * parameters.backoffSlack
@@ -37,7 +38,7 @@ extension GossipSub {
     for topic in Array(mesh.topics.keys) {
       keepSize(of: topic, &commons)
       keepOutbound(of: topic, &commons)
-      offer(topic, besides: Array(mesh.members(of: topic)), &commons)
+      offer(topic, besides: mesh.members(of: topic).filter { lacking[$0] == nil }, &commons)
     }
     keepFanout(&commons)
     commons.store.shift()
