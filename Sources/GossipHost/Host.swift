@@ -152,8 +152,9 @@ public actor Host: Service {
   private func flush() {
     isFlushing = false
     signatures.flush(reportingTo: self)  // checks done here at once have their say in this flush
+    // A full queue is told at once; what follows from it leaves with the next flush.
     var leaving = outgoing
-    outgoing = Outgoing()  // a full queue is told at once, and what follows from it leaves with the next flush
+    outgoing = Outgoing()
     leaving.leave(from: loop)
     subscriptions.wakeReaders()
     waiters.look(at: node)

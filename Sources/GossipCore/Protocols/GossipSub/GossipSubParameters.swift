@@ -53,7 +53,8 @@ public struct GossipSubParameters: Hashable, Sendable {
   public var floodPublishSize = 4_096
 
   /// Whether copies for partners that usually have a message already wait a moment, and are left out if those show
-  /// that they have it. Halves the duplicates at the same latency; see docs/performance.md.
+  /// that they have it. A third to a half fewer duplicates at the same latency (docs/performance.md). To be turned off
+  /// where others score mesh deliveries (P3): a copy that was left out does not count there.
   public var staggers = true
 
   /// The defaults.
