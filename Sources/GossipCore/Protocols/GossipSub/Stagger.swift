@@ -14,8 +14,8 @@ import HeapModule
 ///
 /// Source: staggered sending as discussed for GossipSub by libp2p and Ethereum; eager and lazy links from Leitão,
 /// Pereira, Rodrigues, "Epidemic Broadcast Trees" (2007). Figures: docs/performance.md.
-/// Bounds: messages of the last heartbeats, at most `tracksMax`, and `originsMax` origins, the oldest forgotten
-/// first; per origin, one estimate for each peer that was a partner.
+/// Bounds: messages of the last heartbeats, at most `tracksMax`; `originsMax` origins with estimates for `partnersMax`
+/// peers each. The oldest are forgotten first.
 struct Stagger: Sendable {
   /// A message on its way through us.
   private struct Track: Sendable {
@@ -65,6 +65,8 @@ struct Stagger: Sendable {
   static let lagRange: ClosedRange<Duration> = .milliseconds(2) ... .milliseconds(500)
   static let tracksMax = 4_096
   static let originsMax = 1_024
+  /// More than a mesh of the default size can have: it stays below 2 · D_hi.
+  static let partnersMax = 32
 
   var estimates: Int { origins.reduce(0) { $0 + $1.partners.count } }
 
@@ -111,6 +113,7 @@ struct Stagger: Sendable {
     if let index = index(of: partner, origin) {
       origins[origin].partners[index].redundancy += (1 - origins[origin].partners[index].redundancy) / 3
     } else {
+      if origins[origin].partners.count >= Stagger.partnersMax { origins[origin].partners.removeFirst() }
       origins[origin].partners.append((partner, 1 / 3))
     }
   }
