@@ -153,7 +153,7 @@ public actor Host: Service {
     isFlushing = false
     signatures.flush(reportingTo: self)  // checks done here at once have their say in this flush
     // A full queue is told at once; what follows from it leaves with the next flush.
-    var leaving = outgoing
+    let leaving = outgoing
     outgoing = Outgoing()
     leaving.leave(from: loop)
     subscriptions.wakeReaders()
@@ -261,11 +261,9 @@ struct Outgoing {
   private var places: [UInt64: Int] = [:]
 
   /// One hop per loop; none for connections on the host's own.
-  mutating func leave(from home: any EventLoop) {
+  func leave(from home: any EventLoop) {
     guard !frames.isEmpty else { return }
     var rest = frames[...]
-    frames = []
-    places.removeAll(keepingCapacity: true)
     while let loop = rest.first?.connection.loop {
       let batch = rest.filter { $0.connection.loop === loop }
       rest = rest.filter { $0.connection.loop !== loop }[...]

@@ -157,16 +157,16 @@ extension Host {
   /// - Parameters:
   ///   - audience: whom it is meant for; GossipSub topics reach everyone.
   ///   - policy: used if the topic is not joined here; a joined topic's own policy holds otherwise.
-  /// While the queues of more than a third of the peers are half full it waits for room, `HostLimits.publishPatience` at most: who publishes
-  /// faster than the network takes is slowed down, not answered with losses.
+  /// While the queues of more than a third of the peers are half full it waits for room, `HostLimits.publishPatience`
+  /// at most: who publishes faster than the network takes is slowed down, not answered with losses.
   /// - Returns: once the message was signed, judged and handed to the peers' queues.
   /// - Throws: `PublishFailure` with the reason, or `HostError.leaving`.
   public func publish(
     _ payload: Payload, to topic: Topic, for audience: Audience = .everyone,
     policy: TopicPolicy = TopicPolicy()
   ) async throws -> Published {
+    if links.isCongested, !isLeaving { await waitForRoom() }
     if isLeaving { throw HostError.leaving }
-    if links.isCongested { await waitForRoom() }
     let token = requests.takeToken()
     let publication = try await withCheckedThrowingContinuation { continuation in
       requests.wait(forPublication: token, continuation)

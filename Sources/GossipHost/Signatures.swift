@@ -40,17 +40,14 @@ final class Signatures: @unchecked Sendable {
     if inFlight == 0, (1...Signatures.inlineMax).contains(checks.count) {
       let batch = checks
       checks.removeAll(keepingCapacity: true)
-      let inputs = batch.map {
-        Node.Input.checked($0.ticket, authentic: Signatures.isAuthentic($0.message))
-      }
-      host.assumeIsolated { $0.handle(inputs) }
+      host.assumeIsolated { $0.handle(Signatures.checked(batch)) }
     }
     while !checks.isEmpty, inFlight < Signatures.inFlightMax {
       let batch = Array(checks.prefix(Signatures.batch))
       checks.removeFirst(batch.count)
       inFlight += 1
       submit(host) {
-        batch.map { .checked($0.ticket, authentic: Signatures.isAuthentic($0.message)) }
+        Signatures.checked(batch)
       } done: {
         $0.inFlight -= 1
       }
@@ -59,17 +56,24 @@ final class Signatures: @unchecked Sendable {
     let batch = drafts
     drafts = []
     if batch.count <= Signatures.inlineMax {
-      let inputs = batch.map {
-        Node.Input.signed($0.ticket, signature: identity.sign($0.bytes), key: nil)
-      }
-      return host.assumeIsolated { $0.handle(inputs) }
+      return host.assumeIsolated { $0.handle(Signatures.signed(batch, by: identity)) }
     }
     isSigning = true
     submit(host) { [identity] in
-      batch.map { .signed($0.ticket, signature: identity.sign($0.bytes), key: nil) }
+      Signatures.signed(batch, by: identity)
     } done: {
       $0.isSigning = false
     }
+  }
+
+  private static func checked(_ batch: [Check]) -> [Node.Input] {
+    batch.map { .checked($0.ticket, authentic: isAuthentic($0.message)) }
+  }
+
+  private static func signed(_ batch: [(ticket: Ticket, bytes: [UInt8])], by identity: Identity)
+    -> [Node.Input]
+  {
+    batch.map { .signed($0.ticket, signature: identity.sign($0.bytes), key: nil) }
   }
 
   private func submit(

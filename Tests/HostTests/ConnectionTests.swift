@@ -230,6 +230,16 @@ enum Opening: String, CaseIterable, Sendable {
     }
   }
 
+  /// The peer is a mesh partner that reads nothing from now on.
+  private func joinAndStopReading(_ peer: HostilePeer, _ host: Host) async throws {
+    var frame = Frame(.gossipSub)
+    frame.subscriptions = [Subscription("t", joins: true)]
+    frame.controls = [.graft("t")]
+    try await peer.say(frame)
+    try await eventually("two members") { await host.snapshot.topics[0].members.count == 2 }
+    try await peer.stopReading()
+  }
+
   // GS-8
   @Test func `that goes on sending garbage is counted and dropped`() async throws {
     let book = LogBook()
@@ -322,12 +332,7 @@ enum Opening: String, CaseIterable, Sendable {
       $0.limits.queue.messages = 1 << 20
       $0.limits.publishPatience = .zero  // one of two peers is more than a third
     } _: { peer, hosts, inboxes in
-      var frame = Frame(.gossipSub)
-      frame.subscriptions = [Subscription("t", joins: true)]
-      frame.controls = [.graft("t")]
-      try await peer.say(frame)
-      try await eventually("two members") { await hosts[0].snapshot.topics[0].members.count == 2 }
-      try await peer.stopReading()
+      try await joinAndStopReading(peer, hosts[0])
       for number in 0..<400 {
         let size = 50_000
         _ = try await hosts[0].publish(Payload([UInt8](repeating: UInt8(number % 256), count: size)), to: "t")
@@ -347,12 +352,7 @@ enum Opening: String, CaseIterable, Sendable {
       $0.limits.publishPatience = .zero  // one of two peers is more than a third
       $0.subscriptionBuffer = 8_192
     } _: { peer, hosts, inboxes in
-      var frame = Frame(.gossipSub)
-      frame.subscriptions = [Subscription("t", joins: true)]
-      frame.controls = [.graft("t")]
-      try await peer.say(frame)
-      try await eventually("two members") { await hosts[0].snapshot.topics[0].members.count == 2 }
-      try await peer.stopReading()
+      try await joinAndStopReading(peer, hosts[0])
       let filler = String(repeating: "x", count: 6_000)
       try await withThrowingTaskGroup(of: Void.self) { group in
         for (index, host) in hosts.enumerated() {

@@ -218,16 +218,16 @@ public struct GossipSub: Dissemination {
     }
     if isOwn { declineCopiesOfOwn(message, &commons) }
     let targets = mesh.isJoined(topic) ? Array(mesh.members(of: topic)) : fanoutPeers(topic, &commons)
-    let lacking = targets.filter { !holders.contains($0) && !commons.unwanted.contains(message.id, by: $0) }
+    let receivers = targets.filter { !holders.contains($0) && !commons.unwanted.contains(message.id, by: $0) }
     guard !isOwn, parameters.staggers else {
-      for peer in lacking { commons.forward(message, to: peer) }
+      for peer in receivers { commons.forward(message, to: peer) }
       return
     }
     let author = message.author
     let origin = stagger.place(of: author ?? holders[0])
     stagger.begin(message.id, origin, holders: holders, at: commons.now)
     var waiting: [PeerID] = []
-    for peer in lacking where peer != author {
+    for peer in receivers where peer != author {
       if stagger.isRedundant(peer, origin, isAuthor: author != nil) {
         waiting.append(peer)
       } else if commons.forward(message, to: peer) {
