@@ -13,6 +13,8 @@ ARGS ?=
 FILTER ?=
 # Seconds of fuzzing per fuzz target.
 FUZZ_SECONDS ?= 60
+# Where fuzzing starts its dice: 0 is somewhere else each time.
+FUZZ_SEED ?= 0
 # Runs of each benchmark, of which the median counts.
 RUNS ?= 3
 # 1: make bench-compare fails if a figure is more than 10 % worse.
@@ -71,7 +73,7 @@ gates: ## instruction counts of fixed small workloads against Benchmarks/instruc
 	Scripts/instructions $(ARGS)
 
 fuzz: ## fuzz every decoder for FUZZ_SECONDS each (FUZZ_SECONDS=60)
-	FUZZ_SECONDS=$(FUZZ_SECONDS) Scripts/fuzz $(ARGS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) Scripts/fuzz $(ARGS)
 
 bench-build: build # and the counter of allocations, where it can be built
 	@cd Benchmarks && swift build -c release --product bench

@@ -107,11 +107,13 @@ public struct Multiaddr: Hashable, Sendable {
 
   /// Reads the text form.
   public init(_ text: String) throws(MultiaddrError) {
-    guard text.hasPrefix("/"), text.utf8.count > 1 else { throw .empty }
+    guard text.utf8.first == UInt8(ascii: "/"), text.utf8.count > 1 else { throw .empty }
     guard text.utf8.count <= 2 * Multiaddr.sizeMax else {
       throw .tooLong(text.utf8.count, limit: 2 * Multiaddr.sizeMax)
     }
-    var words = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false)[...]
+    // By bytes: a mark that combines with the slash before it would make another Character of the two.
+    var words = text.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+      .map { Substring($0) }[...]
     var bytes: [UInt8] = []
     var parts = 0
     while let name = words.popFirst() {
@@ -336,7 +338,7 @@ extension Multiaddr {
 
   /// The address of a TCP endpoint given as IP text; nil if `ip` is neither IPv4 nor IPv6.
   public init?(ip: String, tcp port: UInt16) {
-    let address = ip.split(separator: "%", maxSplits: 1)
+    let address = ip.utf8.split(separator: UInt8(ascii: "%"), maxSplits: 1).map { Substring($0) }
     guard let host = address.first else { return nil }
     var bytes: [UInt8] = []
     if let value = IPText.v4(host) {

@@ -84,6 +84,15 @@ import Testing
     #expect(try Multiaddr("/ip4/1.2.3.4/unix/a/ws").description == "/ip4/1.2.3.4/unix/a/ws")
   }
 
+  @Test func `whose name begins with a combining mark is read back from its text`() throws {
+    // The mark and the slash before it are one Character; only their bytes tell them apart.
+    for name in ["\u{34a}", "\u{301}x", "\u{200d}", "\u{fe0f}"] {
+      let value = Array(name.utf8)
+      let address = try Multiaddr(bytes: [54, UInt8(value.count)] + value + [6, 0, 80])
+      #expect(try Multiaddr(address.description) == address)
+    }
+  }
+
   @Test func `tells its TCP endpoint, whatever names the host`() throws {
     func endpoint(_ text: String) throws -> Multiaddr.TCPEndpoint? { try Multiaddr(text).tcpEndpoint }
     let peer = someone(1).peer
