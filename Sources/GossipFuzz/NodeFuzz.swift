@@ -34,7 +34,7 @@ enum NodeFuzz {
   private static func input(_ kind: Int, _ peers: [PeerID], _ rest: inout ArraySlice<UInt8>) -> Node.Input? {
     let number = Int(rest.popFirst() ?? 0)
     let peer = peers[number % peers.count]
-    let manner = number & 8 == 0 ? Manner.gossipSub : .direct
+    let manner = Manner.allCases[Int(number >> 3) % Manner.allCases.count]
     let topic = Topic("t\(number % 3)")
     switch kind {
     case 0: return .connected(peer, Link(isOutbound: number & 16 == 0, address: ""))

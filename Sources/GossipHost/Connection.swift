@@ -112,6 +112,12 @@ final class Connection: @unchecked Sendable {
     settle()
   }
 
+  /// Opens our stream of this manner, now or when the connection is up.
+  func speak(_ manner: Manner) {
+    session.speak(Int(manner.rawValue), at: .present)
+    settle()
+  }
+
   func setReading(_ isOn: Bool) {
     if isOn { session.resumeReading(at: .present) } else { session.pauseReading() }
     wire?.setReading(isOn)

@@ -167,6 +167,7 @@ public actor Host: Service {
     for effect in performed {
       switch effect {
       case .send(let frame, let peer): outgoing.add(frame, to: links.carrier(of: frame.manner, to: peer))
+      case .speak(let manner): speak(manner)
       case .disconnect(let peer, let severance): disconnect(peer, because: severance.reason)
       case .pause(let peer): setReading(false, peer)
       case .resume(let peer): setReading(true, peer)

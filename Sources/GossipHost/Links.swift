@@ -23,6 +23,8 @@ struct Links {
     var faults = Deque<Instant>()
   }
 
+  /// Manners whose streams we open.
+  var spoken = Manner.spokenAlways
   private var links = OrderedDictionary<PeerID, Link>()
   /// Every connection, upgraded or not.
   private var connections = OrderedDictionary<UInt64, Connection>()
@@ -265,6 +267,12 @@ extension Host {
 
   func disconnect(_ peer: PeerID, because reason: String) {
     for connection in links[peer]?.connections ?? [] { close(connection, reason) }
+  }
+
+  /// Opens streams of this manner on all connections, present and future.
+  func speak(_ manner: Manner) {
+    links.spoken.append(manner)
+    for connection in links.all { connection.loop.execute { connection.speak(manner) } }
   }
 
   func setReading(_ isOn: Bool, _ peer: PeerID) {

@@ -173,6 +173,7 @@ extension Host {
     on loop: any EventLoop, _ role: Session.Role, expecting: PeerID?, _ address: Multiaddr
   ) -> Connection {
     var settings = SessionSettings(identity: identity, gossip: Manner.allCases.map(\.protocols))
+    settings.opens = links.spoken.map { Int($0.rawValue) }
     settings.agent = configuration.agent
     settings.limits.upgradePatience = configuration.limits.upgradePatience
     settings.limits.frameSizeMax = configuration.node.wire.frameSizeMax

@@ -5,7 +5,7 @@
 /// reopened when it dies, ever more slowly. The peer's healthy stream is never closed: it would take us for
 /// dead. A second one replaces the first.
 
-import GossipCore
+package import GossipCore
 
 /// Our stream of a family.
 struct GossipOut: Sendable {
@@ -90,6 +90,13 @@ extension Session {
   package func writable(on family: Int) -> Int {
     guard isRunning, outbound[family].name != nil, let id = outbound[family].stream else { return 0 }
     return min(yamux.room(on: id), settings.limits.queuedBytesMax - queuedBytes)
+  }
+
+  /// Opens our stream of a family that was not among those to open at once.
+  package mutating func speak(_ family: Int, at now: Instant) {
+    guard !settings.opens.contains(family) else { return }
+    settings.opens.append(family)
+    if isRunning { openGossip(family, at: now) }
   }
 
   mutating func openGossip(_ family: Int, at now: Instant) {

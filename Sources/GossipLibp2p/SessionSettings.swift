@@ -11,6 +11,8 @@ package struct SessionSettings: Sendable {
   /// Gossip families, each a list of protocol ids, the most wanted first. A session keeps one outbound
   /// stream per family and reads one inbound stream per family.
   package var gossip: [[ProtocolName]]
+  /// Families whose streams we open as soon as the connection is up; the peer may open any.
+  package var opens: [Int]
   /// Identify's `agentVersion`, for people.
   package var agent = "swift-gossip/0.1.0"
   /// Identify's `protocolVersion`: names the network; not compared by anybody we know.
@@ -24,6 +26,7 @@ package struct SessionSettings: Sendable {
   package init(identity: Identity, gossip: [[ProtocolName]]) {
     self.identity = identity
     self.gossip = gossip
+    opens = Array(gossip.indices)
   }
 }
 

@@ -56,7 +56,7 @@ struct PushState: Sendable {
 extension Session {
   mutating func openFirstStreams(at now: Instant) {
     open(for: .identify, at: now)
-    for family in outbound.indices { openGossip(family, at: now) }
+    for family in settings.opens { openGossip(family, at: now) }
   }
 
   /// Opens a stream and proposes on it; nil if none can be opened now.

@@ -72,7 +72,8 @@ struct Pipe: Sendable {
   let from: Int
   let to: Int
   let latency: Duration
-  var queues: [SendQueue]
+  /// One per open stream.
+  var queues: [(manner: Manner, queue: SendQueue)] = []
   /// When the last byte handed to the link has left.
   var busyUntil: Instant
   var inFlight = 0

@@ -83,11 +83,18 @@ public struct World: Sendable {
     let protocols: [[ProtocolName]]
     let make: @Sendable (PeerID, [UInt8], Instant) -> any Participant
     var body: (any Participant)?
+    /// Manners whose streams it opens.
+    var spoken = Manner.spokenAlways
     /// Which life this is: events of earlier ones are void.
     var life = 0
     /// Peer to outgoing pipe.
     var outgoing = OrderedDictionary<Int, Int>()
     var wakeAt: Instant?
+
+    func names(of manner: Manner) -> [ProtocolName] {
+      let index = Int(manner.rawValue)
+      return index < protocols.count ? protocols[index] : []
+    }
   }
 
   private enum Event: Sendable {
@@ -95,6 +102,7 @@ public struct World: Sendable {
     case drain(pipe: Int)
     case wake(Int, life: Int)
     case tell(Int, life: Int, Node.Input)
+    case open(Manner, Int, life: Int)
   }
 
   /// An empty world.
@@ -162,6 +170,7 @@ public struct World: Sendable {
   public mutating func restart(_ index: Int) {
     guard residents[index].body == nil else { return }
     residents[index].body = residents[index].make(residents[index].id, dice.seed(), now)
+    residents[index].spoken = Manner.spokenAlways
     residents[index].wakeAt = nil
     scheduleWake(index)
   }
@@ -179,21 +188,32 @@ public struct World: Sendable {
       model.latency.lowerBound + .nanoseconds(Int64.random(in: 0...max(0, span.nanoseconds), using: &dice))
     for (from, to) in [(dialer, other), (other, dialer)] {
       residents[from].outgoing[to] = pipes.count
-      pipes.append(
-        Pipe(
-          from: from, to: to, latency: latency,
-          queues: Manner.allCases.map { SendQueue($0, model.queue, WireLimits()) }, busyUntil: now))
+      pipes.append(Pipe(from: from, to: to, latency: latency, busyUntil: now))
     }
     tell(dialer, .connected(peer(other), Link(isOutbound: true, address: "world/\(other)")))
     tell(other, .connected(peer(dialer), Link(isOutbound: false, address: "world/\(dialer)")))
     for (mine, theirs) in [(dialer, other), (other, dialer)] {
-      for (index, manner) in Manner.allCases.enumerated() {
-        let common = residents[mine].protocols[index].first {
-          residents[theirs].protocols[index].contains($0)
-        }
-        if let common { tell(mine, .opened(peer(theirs), manner, common)) }
-      }
+      for manner in residents[mine].spoken { open(manner, from: mine, to: theirs) }
     }
+  }
+
+  /// Opens a stream, if both speak its manner.
+  private mutating func open(_ manner: Manner, from mine: Int, to theirs: Int) {
+    guard let pipe = residents[mine].outgoing[theirs],
+      !pipes[pipe].queues.contains(where: { $0.manner == manner }),
+      let common = residents[mine].names(of: manner).first(
+        where: residents[theirs].names(of: manner).contains)
+    else { return }
+    pipes[pipe].queues.append((manner, SendQueue(manner, model.queue, WireLimits())))
+    tell(mine, .opened(peer(theirs), manner, common))
+  }
+
+  /// A participant needs streams of another manner.
+  private mutating func speak(_ manner: Manner, _ index: Int) {
+    guard !residents[index].spoken.contains(manner) else { return }
+    residents[index].spoken.append(manner)
+    let life = residents[index].life
+    queue.add(.open(manner, index, life: life), at: now)  // opening here would nest turns
   }
 
   /// Cuts a link; what was under way is lost.
@@ -290,6 +310,10 @@ public struct World: Sendable {
       guard residents[index].life == life else { return }
       fingerprint.add(UInt64(index) << 8 | 2)
       tell(index, input)
+    case .open(let manner, let index, let life):
+      guard residents[index].life == life else { return }
+      fingerprint.add(UInt64(index) << 8 | 5)
+      for other in Array(residents[index].outgoing.keys) { open(manner, from: index, to: other) }
     case .drain(let pipe):
       guard pipes[pipe].isOpen, pipes[pipe].isResuming else { return }  // cut, or paused again
       fingerprint.add(UInt64(pipe) << 8 | 4)
@@ -327,6 +351,7 @@ public struct World: Sendable {
     let life = residents[index].life
     switch effect {
     case .send(let frame, let peer): send(frame, from: index, to: peer)
+    case .speak(let manner): speak(manner, index)
     case .disconnect(let peer, _): if let other = places[peer] { disconnect(index, other) }
     case .pause(let peer): setReading(false, peer, at: index)
     case .resume(let peer): setReading(true, peer, at: index)
@@ -391,7 +416,8 @@ public struct World: Sendable {
       frame.messages.removeAll { _ in Double.random(in: 0..<1, using: &dice) < model.loss }
       if frame.isEmpty { return }
     }
-    let shed = pipes[pipe].queues[Int(frame.manner.rawValue)].push(frame)
+    guard let place = pipes[pipe].queues.firstIndex(where: { $0.manner == frame.manner }) else { return }
+    let shed = pipes[pipe].queues[place].queue.push(frame)
     traffic.messageBytes += frame.messages.reduce(0) { $0 + $1.bytes.count }
     if shed.overflowed { return disconnect(index, other) }
     if !shed.isEmpty {
@@ -410,10 +436,11 @@ public struct World: Sendable {
   /// Hands to the link what its window has room for.
   private mutating func pump(_ pipe: Int) {
     guard pipes[pipe].isOpen else { return }
-    for (index, manner) in Manner.allCases.enumerated() {
-      while pipes[pipe].inFlight < model.windowBytes, !pipes[pipe].queues[index].isEmpty {
+    for index in pipes[pipe].queues.indices {
+      let manner = pipes[pipe].queues[index].manner
+      while pipes[pipe].inFlight < model.windowBytes, !pipes[pipe].queues[index].queue.isEmpty {
         var bytes: [UInt8] = []
-        pipes[pipe].queues[index].pop(1 << 16, into: &bytes)
+        pipes[pipe].queues[index].queue.pop(1 << 16, into: &bytes)
         let nanoseconds = Int64(Double(bytes.count) * 1e9 / Double(model.bandwidth))
         pipes[pipe].busyUntil = max(pipes[pipe].busyUntil, now) + .nanoseconds(nanoseconds)
         pipes[pipe].inFlight += bytes.count

@@ -65,7 +65,7 @@ struct NodeFile {
         case "message-id":
           policy.identification = try choice(value, key, IdentificationArgument.allCases) { $0.rawValue }
             .identification
-        case "spread": policy.spread = try choice(value, key, Manner.allCases) { "\($0)" }
+        case "spread": policy.spread = try choice(value, key, Manner.spreading) { "\($0)" }
         default: policy.payloadSizeMax = try number(value, key)
         }
       }

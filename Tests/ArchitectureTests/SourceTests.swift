@@ -78,7 +78,7 @@ struct Source: Sendable, CustomTestStringConvertible {
     #expect(Source.all.count { $0.target == "GossipCore" } > 20)
     #expect(Source.all.allSatisfy { !$0.lines.isEmpty && !$0.lines[0].isEmpty })
     let core = Source.all.first { $0.path == "Sources/GossipCore/Messages/Wantlist.swift" }
-    #expect(core?.imports == ["DequeModule", "OrderedCollections"])
+    #expect(core?.imports == ["DequeModule", "HeapModule", "OrderedCollections"])
   }
 
   @Test(arguments: pure) func `below the host import what is on the list`(source: Source) {

@@ -316,20 +316,22 @@ extension Control {
       case subscription(Subscription)
       case control(Control)
     }
-    enum Offer: Equatable {
-      case have(Topic, MessageID)
-      case want(MessageID)
-    }
     var words: [Word] = []
     var messages: [[UInt8]] = []
     var letters: [Control] = []
-    var offers: [Offer] = []
+    /// One item each.
+    var offers: [Control] = []
 
-    static func offers(of controls: [Control]) -> [Offer] {
-      controls.flatMap { word -> [Offer] in
+    static func offers(of controls: [Control]) -> [Control] {
+      controls.flatMap { word -> [Control] in
         switch word {
-        case .have(let topic, let ids): ids.map { .have(topic, $0) }
-        case .want(let ids): ids.map { .want($0) }
+        case .have(let topic, let ids): ids.map { .have(topic, [$0]) }
+        case .want(let ids): ids.map { .want([$0]) }
+        case .held(let ids): ids.map { .held([$0]) }
+        case .lack(let ids): ids.map { .lack([$0]) }
+        case .digest(let nonce, let ids): ids.map { .digest(nonce: nonce, [$0]) }
+        case .fetch(let nonce, let ids): ids.map { .fetch(nonce: nonce, [$0]) }
+        case .advert(let topic, let adverts): adverts.map { .advert(topic, [$0]) }
         default: []
         }
       }
@@ -348,9 +350,9 @@ extension Control {
           }
           words.append(.control(control))
         case .dontWant(let ids): words += ids.map { .control(.dontWant([$0])) }
-        case .cancel: words.append(.control(control))
         case .ask, .reply: letters.append(control)
-        case .have, .want: break
+        case .cancel, .slot, .hello, .summary, .span, .resend: words.append(.control(control))
+        case .have, .want, .held, .lack, .digest, .fetch, .advert: break
         }
       }
       offers += Naive.offers(of: frame.controls)
@@ -364,7 +366,7 @@ extension Control {
       for control in frame.controls {
         switch control {
         case .ask, .reply: written.append(control)
-        case .have, .want: break
+        case .have, .want, .held, .lack, .digest, .fetch, .advert: break
         case .dontWant(let ids): said += ids.map { .dontWant([$0]) }
         default: said.append(control)
         }

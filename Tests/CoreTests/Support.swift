@@ -124,9 +124,29 @@ struct Dice: RandomNumberGenerator {
     (0..<number(range)).map { _ in MessageID(bytes(0...40)) }
   }
 
+  mutating func adverts(_ range: ClosedRange<Int> = 0...6) -> [Advert] {
+    (0..<number(range)).map { _ in
+      Advert(id: MessageID(bytes(0...40)), hash: bytes(32...32), size: word(), attribute: bytes(0...20))
+    }
+  }
+
   /// A word that means the same before and after its way over the wire.
   mutating func control() -> Control {
-    switch number(0...9) {
+    switch number(0...19) {
+    case 10: .held(ids())
+    case 11: .lack(ids())
+    case 12: .advert(topic(), adverts())
+    case 13:
+      .slot(
+        SlotUpdate(
+          version: word(), slot: word(), topic: topic(), id: MessageID(bytes(0...40)),
+          isPushed: chance(1, in: 2)))
+    case 14: .hello(topic(), nonce: word())
+    case 15: .digest(nonce: word(), ids())
+    case 16: .fetch(nonce: word(), ids())
+    case 17: .summary(topic(), lowest: word(), next: word())
+    case 18: .span(topic(), first: word(), end: word())
+    case 19: .resend(topic(), filter: bytes(0...100))
     case 0: .have(topic(), ids())
     case 1: .want(ids())
     case 2: .graft(topic())

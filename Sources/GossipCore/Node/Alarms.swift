@@ -48,4 +48,6 @@ public enum Alarm: Hashable, Sendable {
   case inquiry(UInt64)
   /// Requests may have waited as long as their askers do.
   case requests
+  /// Of one manner; what the number means is its own affair.
+  case own(Manner, UInt64)
 }

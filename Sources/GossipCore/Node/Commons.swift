@@ -30,6 +30,8 @@ public struct Commons: Sendable {
   public internal(set) var unwanted = Unwanted()
   /// Running totals.
   public internal(set) var counters = Counters()
+  /// Manners whose streams are opened to every peer.
+  var spoken = OrderedSet(Manner.spokenAlways)
   /// Joined topics in the order of joining.
   var joined: OrderedDictionary<Topic, TopicPolicy> = [:]
   /// Whose event is being handled.
@@ -70,6 +72,9 @@ public struct Commons: Sendable {
   /// What our stream of this manner speaks with the peer; nil if there is none.
   public func version(with peer: PeerID) -> ProtocolName? { peers.version(of: manner, with: peer) }
 
+  /// The policy of a topic this node is on.
+  public func policy(of topic: Topic) -> TopicPolicy? { joined[topic] }
+
   /// Whether this node is on the topic.
   public func isJoined(_ topic: Topic) -> Bool { joined[topic] != nil }
 
@@ -79,9 +84,10 @@ public struct Commons: Sendable {
   // MARK: Wanting
 
   /// Takes note that a peer offers what we lack.
+  /// - Parameter patience: how long its promise is good for; GossipSub's `wantFollowup` unless said.
   /// - Returns: whether to ask this peer now; false while another holder's promise is open.
-  public mutating func want(_ id: MessageID, heldBy peer: PeerID) -> Bool {
-    guard wants.note(id, heldBy: peer, manner, at: now) else { return false }
+  public mutating func want(_ id: MessageID, heldBy peer: PeerID, patience: Duration? = nil) -> Bool {
+    guard wants.note(id, heldBy: peer, manner, patience, at: now) else { return false }
     counters.wantsAsked += 1
     setPromiseAlarm()
     return true
@@ -101,6 +107,14 @@ public struct Commons: Sendable {
     for (peer, count) in outcome.broken { observe(.brokenPromise, of: peer, count: count) }
     return askNext(outcome)
   }
+
+  /// Asks others for what a peer turns out not to have.
+  mutating func lacked(_ id: MessageID, by peer: PeerID) -> [(Manner, MessageID)] {
+    askNext(wants.lacked(id, by: peer, at: now))
+  }
+
+  /// Stops wanting a message.
+  public mutating func unwant(_ id: MessageID) { wants.forget(id) }
 
   /// Asks others for what a departed peer had promised.
   mutating func releasePromises(of peer: PeerID) -> [(Manner, MessageID)] {
@@ -134,6 +148,15 @@ public struct Commons: Sendable {
     outbox.forward(message.wire, to: peer, manner)
     forwarded += 1
     reach.extend(message.id, to: peer, surfacing: &surfaced)
+    return true
+  }
+
+  /// Gives a message that we hold to a peer that has asked for it in its own way.
+  /// - Returns: whether it was sent.
+  @discardableResult
+  public mutating func give(_ id: MessageID, to peer: PeerID) -> Bool {
+    guard let message = store.message(id), forward(message, to: peer) else { return false }
+    counters.wantsServed += 1
     return true
   }
 

@@ -4,6 +4,18 @@ public struct Configuration: Sendable {
   public var gossipSub = GossipSubParameters()
   /// Parameters of direct messages.
   public var direct = DirectParameters()
+  /// Parameters of push.
+  public var push = PushParameters()
+  /// Parameters of infection.
+  public var infection = InfectionParameters()
+  /// Parameters of adverts.
+  public var advert = AdvertParameters()
+  /// Parameters of slot tables.
+  public var slots = SlotParameters()
+  /// Parameters of digest first.
+  public var digestFirst = DigestFirstParameters()
+  /// Parameters of the healer.
+  public var antiEntropy = AntiEntropyParameters()
   /// What is kept and allowed at most.
   public var limits = Limits()
   /// What the wire may carry.
@@ -19,6 +31,12 @@ public struct Configuration: Sendable {
   public func validate() throws(ConfigurationError) {
     try gossipSub.validate()
     try direct.validate()
+    try push.validate()
+    try infection.validate()
+    try advert.validate()
+    try slots.validate()
+    try digestFirst.validate()
+    try antiEntropy.validate()
     try limits.validate()
     try wire.validate()
   }

@@ -6,6 +6,8 @@ extension Node {
   public enum Effect: Sendable {
     /// Hand this to the peer's outbound queue of the frame's manner.
     case send(Frame, to: PeerID)
+    /// From now on, open a stream of this manner to every peer that speaks it.
+    case speak(Manner)
     /// Drop the link.
     case disconnect(PeerID, Severance)
     /// Stop reading from this peer: it has too many unchecked messages with us. Its bytes wait where it is.

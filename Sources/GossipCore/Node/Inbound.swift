@@ -44,30 +44,43 @@ extension Node {
   private mutating func words(_ controls: [Control], from peer: PeerID, _ manner: Manner) {
     var others: [Control] = []
     for control in controls {
-      if case .want(let ids) = control {
-        serve(ids, to: peer, manner)
-      } else {
-        others.append(control)
+      switch control {
+      case .want(let ids): serve(ids, to: peer, manner)
+      case .lack(let ids): for id in ids { lacked(id, by: peer, manner) }
+      default: others.append(control)
       }
     }
     if !others.isEmpty { tell(manner, .heard(others, from: peer)) }
   }
 
+  /// A peer we asked cannot give; nobody else's word counts.
+  private mutating func lacked(_ id: MessageID, by peer: PeerID, _ manner: Manner) {
+    guard commons.wants.asked(for: id) == peer else { return }
+    tell(manner, .lacked(id, by: peer))
+    for (manner, id) in commons.lacked(id, by: peer) { tell(manner, .gaveUp(id)) }
+  }
+
   private mutating func serve(_ ids: [MessageID], to peer: PeerID, _ manner: Manner) {
     let times = configuration.gossipSub.retransmissions
     commons.manner = manner
+    var missing: [MessageID] = []
     for id in OrderedSet(ids) where !commons.unwanted.contains(id, by: peer) {
-      guard let message = commons.store.serve(id, to: peer, times: times) else { continue }
+      guard let message = commons.store.serve(id, to: peer, times: times) else {
+        if !commons.store.holds(id) { missing.append(id) }
+        continue
+      }
       guard commons.forward(message, to: peer) else { continue }
       commons.counters.wantsServed += 1
       tell(manner, .served(id, to: peer))
     }
+    // libp2p has no word for it, and direct messages are never wanted.
+    if !missing.isEmpty, manner != .gossipSub, manner != .direct { commons.say(.lack(missing), to: peer) }
   }
 
   // MARK: A message's way
 
   private mutating func receive(_ wire: WireMessage, from peer: PeerID, _ manner: Manner) {
-    guard let policy = commons.joined[wire.topic], policy.spread == manner else {
+    guard let policy = commons.joined[wire.topic], policy.uses(manner) else {
       commons.counters.strays += 1
       return
     }
@@ -82,7 +95,7 @@ extension Node {
     if let fate = commons.seen.meet(id, at: commons.now) {
       // While the application judges, whoever sends the same is a holder.
       if fate == .pending { _ = commons.validation.add(wire, id: id, from: peer) }
-      return duplicate(id, fate, from: peer, manner)
+      return duplicate(id, fate, from: peer, policy)
     }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
     if wire.claimedAuthor == me { return reject(id, [peer], .selfOrigin) }
@@ -90,7 +103,14 @@ extension Node {
     case .same, .rival:
       commons.counters.duplicates += 1
       commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
-    case .unknown: begin(Message(id: id, wire: wire), from: peer, policy)
+    case .unknown:
+      let message = Message(id: id, wire: wire)
+      commons.manner = manner
+      guard disseminations[manner.index].admits(message, from: peer, &commons) else {
+        commons.counters.refused += 1
+        return
+      }
+      begin(message, from: peer, policy, manner)
     }
   }
 
@@ -107,29 +127,31 @@ extension Node {
   }
 
   private mutating func duplicate(
-    _ id: MessageID, _ fate: SeenFilter.Fate, from peer: PeerID, _ manner: Manner
+    _ id: MessageID, _ fate: SeenFilter.Fate, from peer: PeerID, _ policy: TopicPolicy
   ) {
     commons.counters.duplicates += 1
     commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
     if fate == .rejected { commons.observe(.invalidMessage, of: peer) }
-    tell(manner, .echoed(id, by: peer))
+    tell(policy, .echoed(id, by: peer))
   }
 
-  private mutating func begin(_ message: Message, from peer: PeerID, _ policy: TopicPolicy) {
+  private mutating func begin(
+    _ message: Message, from peer: PeerID, _ policy: TopicPolicy, _ manner: Manner
+  ) {
     if message.wire.signature == nil, !policy.isJudged {
       // Nothing to examine: believed in the turn it came in.
-      tell(policy.spread, .met(message.id, message.wire, from: peer))
+      tell(policy, .met(message.id, message.wire, from: peer))
       commons.wants.forget(message.id)
       commons.seen.insert(message.id, .accepted, at: commons.now)
-      return believe(message, holders: [peer], policy)
+      return believe(message, holders: [peer], policy, isHealed: manner == .antiEntropy)
     }
     let ticket = takeTicket()
-    guard commons.validation.begin(message, from: peer, ticket) else {
+    guard commons.validation.begin(message, from: peer, isHealed: manner == .antiEntropy, ticket) else {
       commons.counters.throttled += 1
       return reject(message.id, [peer], .queueFull)
     }
     charge(peer)
-    tell(policy.spread, .met(message.id, message.wire, from: peer))
+    tell(policy, .met(message.id, message.wire, from: peer))
     if message.wire.signature != nil {
       commons.surface(.check(ticket, message.wire))
     } else {
@@ -145,7 +167,7 @@ extension Node {
       if rival.message.wire.signature == nil { return proven(ticket) }
       commons.surface(.check(ticket, rival.message.wire))
     } else {
-      end(examination.message.id)
+      refuse(examination.message.id)
     }
   }
 
@@ -159,13 +181,17 @@ extension Node {
       end(id)
       return
     }
+    guard !commons.store.isStale(message, policy) else {
+      commons.seen.settle(id, .ignored)
+      commons.counters.ignored += 1
+      return refuse(id)
+    }
     guard policy.isJudged else { return accept(message) }
     guard commons.validation.canJudge(message.topic) else {
       commons.seen.settle(id, .ignored)
       commons.counters.throttled += 1
       reject(id, Array(examination.holders), .throttled)
-      end(id)
-      return
+      return refuse(id)
     }
     commons.validation.beginJudgement(id)
     commons.surface(.judge(ticket, message, from: examination.charged))
@@ -185,21 +211,37 @@ extension Node {
       commons.counters.ignored += 1
       for peer in examination.holders.prefix(1) { commons.notice(.rejected(id, from: peer, .ignored)) }
     }
-    end(id)
+    refuse(id)
+  }
+
+  /// Ends the examination of what is not believed.
+  private mutating func refuse(_ id: MessageID) {
+    guard let examination = end(id), let policy = commons.joined[examination.message.topic] else { return }
+    tell(policy, .refused(id, holders: Array(examination.holders)))
   }
 
   private mutating func accept(_ message: Message) {
     guard let examination = end(message.id), let policy = commons.joined[message.topic] else { return }
     commons.seen.settle(message.id, .accepted)
-    believe(message, holders: Array(examination.holders), policy)
+    believe(message, holders: Array(examination.holders), policy, isHealed: examination.isHealed)
   }
 
   /// Kept, delivered, told on.
-  private mutating func believe(_ message: Message, holders: [PeerID], _ policy: TopicPolicy) {
+  private mutating func believe(
+    _ message: Message, holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
+  ) {
     commons.counters.delivered += 1
-    if policy.spread.keepsMessages { commons.store.put(message) }
+    keep(message, policy)
     commons.surface(.deliver(message, from: holders[0]))
-    tell(policy.spread, .accepted(message, holders: holders, .everyone))
+    tell(
+      policy,
+      .accepted(Acceptance(message: message, holders: holders, audience: .everyone, isHealed: isHealed)))
+  }
+
+  /// Kept, so that others can be given it; what it replaces or pushes out is withdrawn.
+  mutating func keep(_ message: Message, _ policy: TopicPolicy) {
+    guard policy.spread.keepsMessages else { return }
+    for id in commons.store.put(message, policy, at: commons.now) { tell(policy, .withdrawn(id)) }
   }
 
   /// Counts and tells why a message was not believed. What is the senders' fault is held against them.
@@ -255,5 +297,5 @@ extension Node {
 
 extension Manner {
   /// Whether accepted messages are kept for those who want them. Direct messages are for their audience only.
-  var keepsMessages: Bool { self == .gossipSub }
+  var keepsMessages: Bool { self != .direct }
 }

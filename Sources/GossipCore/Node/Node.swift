@@ -32,6 +32,12 @@ public struct Node: Sendable {
       switch manner {
       case .gossipSub: GossipSub(configuration.gossipSub)
       case .direct: Direct(configuration.direct, payloadSizeMax: configuration.wire.frameSizeMax - 1_024)
+      case .push: Push(configuration.push)
+      case .infection: Infection(configuration.infection)
+      case .advert: AdvertGossip(configuration.advert)
+      case .slots: SlotTable(configuration.slots)
+      case .digestFirst: DigestFirst(configuration.digestFirst)
+      case .antiEntropy: AntiEntropy(configuration.antiEntropy)
       }
     }
     for manner in Manner.allCases { tell(manner, .began) }
@@ -99,6 +105,7 @@ public struct Node: Sendable {
       case .stagger: tell(.gossipSub, .rang(alarm, due: due))
       case .inquiry, .requests: tell(.direct, .rang(alarm, due: due))
       case .promise: for (manner, id) in commons.endPromises() { tell(manner, .gaveUp(id)) }
+      case .own(let manner, _): tell(manner, .rang(alarm, due: due))
       }
     }
   }
@@ -107,6 +114,12 @@ public struct Node: Sendable {
   mutating func tell(_ manner: Manner, _ event: DisseminationEvent) {
     commons.manner = manner
     disseminations[manner.index].handle(event, &commons)
+  }
+
+  /// Lets the dissemination that spreads a topic react, and the one that heals it.
+  mutating func tell(_ policy: TopicPolicy, _ event: DisseminationEvent) {
+    tell(policy.spread, event)
+    if policy.heal.isOn { tell(.antiEntropy, event) }
   }
 
   mutating func takeTicket() -> Ticket {
@@ -144,7 +157,7 @@ public struct Node: Sendable {
     let topics = commons.peers.open(manner, version, with: peer)
     guard isNew else { return }
     commons.notice(.opened(peer, version))
-    for (topic, policy) in commons.joined where policy.spread == manner {
+    for (topic, policy) in commons.joined where policy.uses(manner) {
       commons.outbox.announce(Subscription(topic, joins: true), to: peer, manner)
     }
     for topic in topics { tell(manner, .arrived(peer, on: topic)) }
@@ -159,22 +172,31 @@ public struct Node: Sendable {
   // MARK: Topics
 
   private mutating func subscribe(_ topic: Topic, _ policy: TopicPolicy) {
-    if let current = commons.joined[topic] {
-      commons.joined[topic] = policy
-      guard current.spread != policy.spread else { return }
-      leave(topic, current.spread)
-    }
+    let current = commons.joined[topic]?.manners ?? []
     guard commons.joined[topic] != nil || commons.joined.count < configuration.limits.topicsJoined else {
       return
     }
     commons.joined[topic] = policy
-    announce(Subscription(topic, joins: true), policy.spread)
-    tell(policy.spread, .joined(topic))
+    for manner in current where !policy.uses(manner) { leave(topic, manner) }
+    for manner in policy.manners {
+      speak(manner)
+      if current.contains(manner) {
+        tell(manner, .changed(topic))
+      } else {
+        announce(Subscription(topic, joins: true), manner)
+        tell(manner, .joined(topic))
+      }
+    }
+  }
+
+  /// Streams of a manner are opened when a topic first needs them.
+  mutating func speak(_ manner: Manner) {
+    if commons.spoken.append(manner).inserted { commons.surface(.speak(manner)) }
   }
 
   private mutating func unsubscribe(_ topic: Topic) {
     guard let policy = commons.joined.removeValue(forKey: topic) else { return }
-    leave(topic, policy.spread)
+    for manner in policy.manners { leave(topic, manner) }
   }
 
   private mutating func leave(_ topic: Topic, _ manner: Manner) {

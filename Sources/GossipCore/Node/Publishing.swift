@@ -35,16 +35,15 @@ extension Node {
     }
     if drafts.count >= configuration.limits.publicationsOpen { return .overloaded(limit: drafts.count) }
     do { try policy.validate() } catch { return .topic("\(error)") }
-    switch policy.spread {
-    case .gossipSub:
+    guard policy.spread == .direct else {
       return draft.audience == .everyone
         ? nil
-        : .audience("GossipSub reaches everyone on the topic; spread the topic by direct to choose whom")
-    case .direct:
-      let recipients = Direct.recipients(of: draft.audience, on: draft.topic, configuration.direct, commons)
-      if case .failure(let refusal) = recipients { return .audience(refusal.reason) }
-      return nil
+        : .audience(
+          "\(policy.spread) reaches everyone on the topic; spread the topic by direct to choose whom")
     }
+    let recipients = Direct.recipients(of: draft.audience, on: draft.topic, configuration.direct, commons)
+    if case .failure(let refusal) = recipients { return .audience(refusal.reason) }
+    return nil
   }
 
   private mutating func failed(_ draft: Draft, _ failure: PublishFailure) {
@@ -84,18 +83,22 @@ extension Node {
   }
 
   private mutating func spread(_ publishing: Publishing, _ id: MessageID) {
-    let manner = publishing.policy.spread
+    let policy = publishing.policy
     let message = Message(id: id, wire: publishing.wire)
     commons.seen.insert(id, .accepted, at: commons.now)
     commons.wants.forget(id)
-    if manner.keepsMessages { commons.store.put(message) }
+    for manner in policy.manners { speak(manner) }
+    keep(message, policy)
     commons.reach.begin(id, countMax: configuration.limits.reachWatchedMax)
     commons.counters.published += 1
     let before = commons.forwarded
-    tell(manner, .accepted(message, holders: [], publishing.draft.audience))
+    tell(
+      policy,
+      .accepted(
+        Acceptance(message: message, holders: [], audience: publishing.draft.audience, isHealed: false)))
     let publication = Publication(
       id: id, sentTo: commons.forwarded - before,
-      subscribers: commons.peers.members(of: message.topic, by: manner).count)
+      subscribers: commons.peers.members(of: message.topic, by: policy.spread).count)
     commons.surface(.published(token: publishing.draft.token, .success(publication)))
   }
 }

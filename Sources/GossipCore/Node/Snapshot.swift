@@ -74,6 +74,8 @@ public struct Counters: Hashable, Sendable {
   public var ignored: UInt64 = 0
   /// Messages refused because too many were being checked.
   public var throttled: UInt64 = 0
+  /// Messages their topic's dissemination did not admit from the peer that sent them.
+  public var refused: UInt64 = 0
   /// Messages on topics we are not on.
   public var strays: UInt64 = 0
   /// Frames that arrived.

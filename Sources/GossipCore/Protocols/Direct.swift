@@ -57,8 +57,8 @@ public struct Direct: Dissemination {
   /// Everything it reacts to.
   public mutating func handle(_ event: DisseminationEvent, _ commons: inout Commons) {
     switch event {
-    case .accepted(let message, let holders, let audience):
-      if holders.isEmpty { send(message, to: audience, &commons) }
+    case .accepted(let accepted):
+      if accepted.isOwn { send(accepted.message, to: accepted.audience, &commons) }
     case .told(.ask(let inquiry)): ask(inquiry, &commons)
     case .told(.withdraw(let token)): withdraw(token, &commons)
     case .told(.answer(let ticket, let answer)): answered(ticket, answer, &commons)
@@ -66,7 +66,10 @@ public struct Direct: Dissemination {
     case .rang(.inquiry(let token), _): runOut(token, &commons)
     case .rang(.requests, _): expireRequests(&commons)
     case .vanished(let peer): forget(peer, &commons)
-    case .began, .joined, .left, .arrived, .departed, .met, .echoed, .served, .lost, .gaveUp, .rang: break
+    case .began, .joined, .left, .changed, .arrived, .departed, .met, .refused, .withdrawn, .echoed, .served,
+      .lost,
+      .gaveUp, .lacked, .rang:
+      break
     }
   }
 
@@ -204,7 +207,7 @@ public struct Direct: Dissemination {
         requested(id, topic, payload, patience, by: peer, &commons)
       case .reply(let id, let answer): heardReply(id, answer, from: peer, &commons)
       case .cancel(let id): cancelled(id, by: peer, &commons)
-      case .have, .want, .graft, .prune, .dontWant: break
+      default: break  // other manners' words
       }
     }
   }

@@ -14,6 +14,17 @@ public protocol Dissemination: Sendable {
 
   /// Entries of state kept per peer; for snapshots and bounds.
   var perPeerEntries: Int { get }
+
+  /// Whether this peer may bring us this message, which we did not meet before. Asked before anything is computed
+  /// for it; whoever refuses observes why.
+  mutating func admits(_ message: Message, from peer: PeerID, _ commons: inout Commons) -> Bool
+}
+
+extension Dissemination {
+  /// Everybody may, unless a manner knows better.
+  public mutating func admits(_ message: Message, from peer: PeerID, _ commons: inout Commons) -> Bool {
+    true
+  }
 }
 
 /// What a dissemination may react to.
@@ -22,15 +33,20 @@ public enum DisseminationEvent: Sendable {
   case began
   /// This node joined or left a topic.
   case joined(Topic), left(Topic)
+  /// A joined topic has another policy, spread in the same manner.
+  case changed(Topic)
   /// A peer became, or stopped being, a member of a topic.
   case arrived(PeerID, on: Topic), departed(PeerID, from: Topic)
   /// Our stream to the peer ended.
   case vanished(PeerID)
   /// The first copy of a message came; its examination begins.
   case met(MessageID, WireMessage, from: PeerID)
-  /// Valid, and kept if it may be wanted: tell the others. `holders` sent it to us, the first one first; nobody did
-  /// if it is our own.
-  case accepted(Message, holders: [PeerID], Audience)
+  /// Valid, and kept if it may be wanted: tell the others.
+  case accepted(Acceptance)
+  /// A message that was met is not believed, or not wanted by the application; these peers sent it.
+  case refused(MessageID, holders: [PeerID])
+  /// A message we held was replaced by a newer one, expired, or gave way to others: speak of it no more.
+  case withdrawn(MessageID)
   /// The peer showed that it has what we have.
   case echoed(MessageID, by: PeerID)
   /// It wanted, and we gave.
@@ -39,12 +55,29 @@ public enum DisseminationEvent: Sendable {
   case lost(by: PeerID)
   /// No holder kept its promise.
   case gaveUp(MessageID)
+  /// Asked for it, the peer said that it cannot give it.
+  case lacked(MessageID, by: PeerID)
   /// The words of one frame, but for wants.
   case heard([Control], from: PeerID)
   /// The application has something to say to this manner in particular.
   case told(Command)
   /// An alarm rings; `due` is the instant it was set for.
   case rang(Alarm, due: Instant)
+}
+
+/// A message that was believed, and where it came from.
+public struct Acceptance: Sendable {
+  /// The message.
+  public let message: Message
+  /// Who sent it to us, the first one first; nobody did if it is our own.
+  public let holders: [PeerID]
+  /// For whom it is meant, if it is our own; everyone otherwise.
+  public let audience: Audience
+  /// Whether the healer brought it, and not the manner that spreads its topic.
+  public let isHealed: Bool
+
+  /// Whether this node published it.
+  public var isOwn: Bool { holders.isEmpty }
 }
 
 /// What the application says to one manner of spreading.

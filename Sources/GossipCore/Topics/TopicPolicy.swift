@@ -10,16 +10,30 @@ public struct TopicPolicy: Sendable {
   public var isJudged: Bool
   /// Largest payload, bytes.
   public var payloadSizeMax: Int
+  /// What brings what the spread missed.
+  public var heal: Heal
+  /// How long messages are kept for those who lack them.
+  public var retention: Retention
+  /// What the application knows of the topic's messages.
+  public var meaning: Meaning
 
   /// A policy; the defaults are libp2p's.
   public init(
     spread: Manner = .gossipSub, signing: Signing = .strictSign,
     identification: MessageIdentification = .author, isJudged: Bool = false,
-    payloadSizeMax: Int = (1 << 20) - 1_024
+    payloadSizeMax: Int = (1 << 20) - 1_024, heal: Heal = Heal(), retention: Retention = .heartbeats,
+    meaning: Meaning = Meaning()
   ) {
     (self.spread, self.signing, self.identification) = (spread, signing, identification)
     (self.isJudged, self.payloadSizeMax) = (isJudged, payloadSizeMax)
+    (self.heal, self.retention, self.meaning) = (heal, retention, meaning)
   }
+
+  /// Whether the topic's messages travel on streams of this manner.
+  public func uses(_ manner: Manner) -> Bool { manner == spread || (manner == .antiEntropy && heal.isOn) }
+
+  /// The manners on whose streams the topic's messages travel: the one that spreads them, and the healer.
+  public var manners: [Manner] { heal.isOn ? [spread, .antiEntropy] : [spread] }
 
   /// - Throws: `ConfigurationError` if the parts contradict one another.
   public func validate() throws(ConfigurationError) {
@@ -27,6 +41,15 @@ public struct TopicPolicy: Sendable {
       throw ConfigurationError(
         "identification", expected: "contentHash or custom, since anonymous messages have no author",
         found: "author")
+    }
+    guard spread != .antiEntropy else {
+      throw ConfigurationError(
+        "spread", expected: "a manner that spreads; antiEntropy heals beside one, see heal",
+        found: "antiEntropy")
+    }
+    guard spread != .direct || !heal.isOn else {
+      throw ConfigurationError(
+        "heal", expected: "off, since direct messages are for their audience only", found: "on")
     }
     guard payloadSizeMax > 0 else {
       throw ConfigurationError("payloadSizeMax", expected: "more than 0 bytes", found: "\(payloadSizeMax)")

@@ -20,6 +20,66 @@ public enum Control: Hashable, Sendable {
   case reply(AskID, Answer)
   /// The asker no longer waits.
   case cancel(AskID)
+  /// I had these already when you offered them.
+  case held([MessageID])
+  /// You want these, and I cannot give them (any more).
+  case lack([MessageID])
+  /// I hold these, and this is what they are.
+  case advert(Topic, [Advert])
+  /// In this slot of mine stands this message.
+  indirect case slot(SlotUpdate)
+  /// Which messages of this topic do you hold? The nonce comes back with the answer.
+  case hello(Topic, nonce: UInt64)
+  /// The answer to a `hello`: these.
+  case digest(nonce: UInt64, [MessageID])
+  /// Give me these of your digest.
+  case fetch(nonce: UInt64, [MessageID])
+  /// I hold the messages of this topic at these positions, without a gap: `lowest ..< next`.
+  case summary(Topic, lowest: UInt64, next: UInt64)
+  /// Give me the messages at these positions: `first ..< end`.
+  case span(Topic, first: UInt64, end: UInt64)
+  /// Tell me again what you hold of this topic, but for what `filter` leaves out; the topic's application knows how
+  /// to read it.
+  case resend(Topic, filter: [UInt8])
+}
+
+/// What an advert tells of a message before it is fetched.
+public struct Advert: Hashable, Sendable {
+  /// The message's name.
+  public let id: MessageID
+  /// SHA-256 of its encoding, 32 bytes: names alone do not always follow from the content.
+  public let hash: [UInt8]
+  /// Bytes of its encoding.
+  public let size: UInt64
+  /// What the application needs to know in order to rank it, at most `Advert.attributeSizeMax` bytes.
+  public let attribute: [UInt8]
+
+  /// Bytes of an attribute.
+  public static let attributeSizeMax = 128
+
+  /// Made of its parts.
+  public init(id: MessageID, hash: [UInt8], size: UInt64, attribute: [UInt8] = []) {
+    (self.id, self.hash, self.size, self.attribute) = (id, hash, size, attribute)
+  }
+}
+
+/// What stands in one slot of a sender's table from now on.
+public struct SlotUpdate: Hashable, Sendable {
+  /// Rises with every update of the sender.
+  public let version: UInt64
+  /// Which slot.
+  public let slot: UInt64
+  /// The topic of the message.
+  public let topic: Topic
+  /// The message that stands there now.
+  public let id: MessageID
+  /// Whether the message itself follows without being asked for.
+  public let isPushed: Bool
+
+  /// Made of its parts.
+  public init(version: UInt64, slot: UInt64, topic: Topic, id: MessageID, isPushed: Bool) {
+    (self.version, self.slot, self.topic, self.id, self.isPushed) = (version, slot, topic, id, isPushed)
+  }
 }
 
 /// Number of a request, chosen by the asker; means something between these two peers only.

@@ -43,6 +43,16 @@ enum ControlField {
   static let ask = 0x20_0d01
   static let reply = 0x20_0d02
   static let cancel = 0x20_0d03
+  static let held = 0x20_0d04
+  static let lack = 0x20_0d05
+  static let advert = 0x20_0d06
+  static let slot = 0x20_0d07
+  static let hello = 0x20_0d08
+  static let digest = 0x20_0d09
+  static let fetch = 0x20_0d0a
+  static let summary = 0x20_0d0b
+  static let span = 0x20_0d0c
+  static let resend = 0x20_0d0d
 }
 
 extension Topic {
@@ -146,6 +156,8 @@ extension Control {
       try self.init(mesh: field, bytes, range, limits)
     case ControlField.ask, ControlField.reply, ControlField.cancel:
       try self.init(asking: field, bytes, range, limits)
+    case ControlField.held...ControlField.resend:
+      try self.init(telling: field, bytes, range, limits, &budget)
     default: return nil
     }
   }
@@ -162,12 +174,7 @@ extension Control {
     while let (number, value) = try reader.next(bytes, in: "control ids") {
       guard case .bytes(let part) = value else { continue }
       if number == idField {
-        budget.ids -= 1
-        guard budget.ids >= 0 else {
-          throw .tooLong("message ids", size: limits.idsPerFrame + 1, limit: limits.idsPerFrame)
-        }
-        try WireError.check("message id", part.count, limits.idSizeMax)
-        ids.append(MessageID(bytes, part))
+        ids.append(try MessageID(bytes, part, limits, &budget))
       } else if number == 1 {
         topic = try Topic(bytes, part, limits)
       }

@@ -70,6 +70,16 @@ extension Control {
     case .ask: ControlField.ask
     case .reply: ControlField.reply
     case .cancel: ControlField.cancel
+    case .held: ControlField.held
+    case .lack: ControlField.lack
+    case .advert: ControlField.advert
+    case .slot: ControlField.slot
+    case .hello: ControlField.hello
+    case .digest: ControlField.digest
+    case .fetch: ControlField.fetch
+    case .summary: ControlField.summary
+    case .span: ControlField.span
+    case .resend: ControlField.resend
     }
   }
 
@@ -91,6 +101,8 @@ extension Control {
     case .reply(let id, .failure(let failure)):
       varint(1, id) + varint(5, failure.code) + bytes(6, failure.reason.utf8.count)
     case .cancel(let id): varint(1, id)
+    case .held, .lack, .advert, .slot, .hello, .digest, .fetch, .summary, .span, .resend:
+      ControlFields(self)?.encodedSize ?? 0
     }
   }
 
@@ -125,6 +137,8 @@ extension Control {
       Protobuf.append(field: 6, bytes: failure.reason.utf8, to: &out)
     case .cancel(let id):
       Protobuf.append(field: 1, varint: id, to: &out)
+    case .held, .lack, .advert, .slot, .hello, .digest, .fetch, .summary, .span, .resend:
+      ControlFields(self)?.append(to: &out)
     }
   }
 }

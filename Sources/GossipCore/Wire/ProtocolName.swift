@@ -30,12 +30,36 @@ public enum Manner: UInt8, CaseIterable, Hashable, Sendable {
   case gossipSub
   /// One to one, one to many, one to all, with replies (Bamboo v1).
   case direct
+  /// Bursts to a few random members (Fabric).
+  case push
+  /// Offers to random members until enough were infected (Casper).
+  case infection
+  /// Adverts to all, fetched by priority (the Internet Computer).
+  case advert
+  /// Numbered slots that show what is current (the Internet Computer's later broadcast).
+  case slots
+  /// Digests along an epoch's fanout sets, then request and message (Bamboo v2).
+  case digestFirst
+  /// Heals topics that any of the others spread: digests, heights, resending on new links.
+  case antiEntropy
 
   /// The ids to offer, the most wanted first.
   public var protocols: [ProtocolName] {
     switch self {
     case .gossipSub: ["/meshsub/1.2.0", "/meshsub/1.1.0", "/meshsub/1.0.0"]
     case .direct: ["/gossip/direct/1.0.0"]
+    case .push: ["/gossip/push/1.0.0"]
+    case .infection: ["/gossip/infection/1.0.0"]
+    case .advert: ["/gossip/advert/1.0.0"]
+    case .slots: ["/gossip/slots/1.0.0"]
+    case .digestFirst: ["/gossip/digest-first/1.0.0"]
+    case .antiEntropy: ["/gossip/anti-entropy/1.0.0"]
     }
   }
+
+  /// Those whose streams every node opens; the others' are opened when a topic first needs them.
+  public static let spokenAlways: [Manner] = [.gossipSub, .direct]
+
+  /// Those that can spread a topic: all but the healer.
+  public static let spreading: [Manner] = allCases.filter { $0 != .antiEntropy }
 }

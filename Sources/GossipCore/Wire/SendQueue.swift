@@ -94,10 +94,16 @@ public struct SendQueue: Sendable {
         push(.control(control), &shed)
       case .dontWant(let ids):
         for part in ids.chunks(of: wire.dontWantIDsSent) { push(.control(.dontWant(part)), &shed) }
-      case .cancel: push(.control(control), &shed)
+      case .cancel, .slot, .hello, .summary, .span, .resend: push(.control(control), &shed)
       case .ask, .reply: push(letter: control, &shed)
       case .have(let topic, let ids): push(offers: ids, &shed) { .have(topic, $0) }
       case .want(let ids): push(offers: ids, &shed) { .want($0) }
+      case .held(let ids): push(offers: ids, &shed) { .held($0) }
+      case .lack(let ids): push(offers: ids, &shed) { .lack($0) }
+      case .digest(let nonce, let ids): push(offers: ids, &shed) { .digest(nonce: nonce, $0) }
+      case .fetch(let nonce, let ids): push(offers: ids, &shed) { .fetch(nonce: nonce, $0) }
+      case .advert(let topic, let adverts):
+        push(parts: adverts, size: { $0.fieldSize }, &shed) { .advert(topic, $0) }
       }
     }
     for message in frame.messages { push(message, &shed) }
@@ -134,16 +140,22 @@ public struct SendQueue: Sendable {
 
   /// Offers are cut so that a frame's controls stay within what others accept.
   private mutating func push(offers ids: [MessageID], _ shed: inout Shed, _ word: ([MessageID]) -> Control) {
-    var part: [MessageID] = []
+    push(parts: ids, size: { Protobuf.size(field: 1, count: $0.count) }, &shed, word)
+  }
+
+  private mutating func push<Item>(
+    parts items: [Item], size sizeOf: (Item) -> Int, _ shed: inout Shed, _ word: ([Item]) -> Control
+  ) {
+    var part: [Item] = []
     var size = 0
-    for id in ids {
-      let idSize = Protobuf.size(field: 1, count: id.count)
-      if !part.isEmpty, size + idSize > wire.controlSizeSent - wire.topicSizeMax {
+    for item in items {
+      let itemSize = sizeOf(item)
+      if !part.isEmpty, size + itemSize > wire.controlSizeSent - wire.topicSizeMax {
         push(offer: word(part), &shed)
         (part, size) = ([], 0)
       }
-      part.append(id)
-      size += idSize
+      part.append(item)
+      size += itemSize
     }
     if !part.isEmpty { push(offer: word(part), &shed) }
   }

@@ -101,7 +101,8 @@ final class RandomLife {
 
   private func someControl() -> Control {
     let ask = AskID.random(in: 0..<20, using: &dice)
-    return switch Int.random(in: 0..<9, using: &dice) {
+    let number = UInt64.random(in: 0..<20, using: &dice)
+    return switch Int.random(in: 0..<18, using: &dice) {
     case 0: .graft(any(topics + ["nowhere"]))
     case 1: .prune(any(topics + ["nowhere"]), backoff: any([nil, 0, 1, 60, .max]))
     case 2: .have(any(topics), someIDs())
@@ -110,23 +111,41 @@ final class RandomLife {
     case 5: .ask(ask, any(topics), "?", patience: any([0, 10, 1_000, .max]))
     case 6: .reply(ask, any([.success("!"), .failure(.failed("no"))]))
     case 7: .cancel(ask)
-    default: .graft(any(topics))
+    case 8: .held(someIDs())
+    case 9: .lack(someIDs())
+    case 10:
+      .advert(
+        any(topics), someIDs().map { Advert(id: $0, hash: [UInt8](repeating: 1, count: 32), size: number) })
+    case 11:
+      .slot(
+        SlotUpdate(
+          version: number, slot: number, topic: any(topics), id: someID(), isPushed: chance(50)))
+    case 12: .hello(any(topics), nonce: number)
+    case 13: .digest(nonce: number, someIDs())
+    case 14: .fetch(nonce: number, someIDs())
+    case 15: .summary(any(topics), lowest: number, next: any([0, 5, .max]))
+    case 16: .span(any(topics), first: number, end: any([0, 5, .max]))
+    default: .resend(any(topics), filter: [])
     }
   }
 
   private func somePolicy() -> TopicPolicy {
     let signing = any(Signing.allCases)
+    let spread = chance(50) ? .gossipSub : any(Manner.spreading)
     return TopicPolicy(
-      spread: chance(75) ? .gossipSub : .direct, signing: signing,
+      spread: spread, signing: signing,
       identification: signing == .strictNoSign || chance(20) ? .contentHash : .author,
-      isJudged: chance(40), payloadSizeMax: any([1_000, 100_000]))
+      isJudged: chance(40), payloadSizeMax: any([1_000, 100_000]),
+      heal: spread == .direct || chance(60)
+        ? Heal() : Heal(digestsEvery: .seconds(1), heightsEvery: .seconds(1), onLink: chance(50)))
   }
 
   private func someFrame(from peer: PeerID) -> Told {
     func some<T>(_ make: () -> T) -> [T] { (0..<Int.random(in: 0...3, using: &dice)).map { _ in make() } }
     return lone.hear(
       subscriptions: some { Subscription(any(topics + [Topic("x\(token)")]), joins: chance(75)) },
-      messages: some(someMessage), words: some(someControl), on: chance(75) ? .gossipSub : .direct, from: peer
+      messages: some(someMessage), words: some(someControl),
+      on: chance(50) ? .gossipSub : any(Manner.allCases), from: peer
     )
   }
 

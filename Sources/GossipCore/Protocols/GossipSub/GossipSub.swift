@@ -39,13 +39,13 @@ public struct GossipSub: Dissemination {
     case .departed(let peer, let topic): forget(peer, on: topic, &commons)
     case .vanished(let peer): forget(peer, &commons)
     case .met(let id, let message, let source): declineCopies(of: id, message, from: source, &commons)
-    case .accepted(let message, let holders, _): spread(message, holders, &commons)
+    case .accepted(let accepted): spread(accepted.message, accepted.holders, &commons)
     case .heard(let words, let peer): hear(words, from: peer, &commons)
     case .rang(.stagger, _): catchUp(&commons)
     case .echoed(let id, let peer):
       stagger.echoed(id, by: peer, at: commons.now)
     case .lost(let peer): lacking[peer] = ticks + UInt64(parameters.historyGossip)
-    case .served, .gaveUp, .told, .rang: break
+    case .changed, .refused, .withdrawn, .served, .gaveUp, .lacked, .told, .rang: break
     }
   }
 
@@ -192,7 +192,7 @@ public struct GossipSub: Dissemination {
       case .graft(let topic): grafts.append(topic)
       case .prune(let topic, let backoff): prunes[topic] = backoff
       case .dontWant(let ids): declined += ids
-      case .want, .ask, .reply, .cancel: break
+      default: break  // wants are the node's, the rest is not spoken here
       }
     }
     if !offers.isEmpty { hearOffers(offers, from: peer, &commons) }
