@@ -46,6 +46,9 @@ public struct PeerID: Hashable, Sendable {
     hasher.combine(d)
   }
 
+  /// What tables ask for.
+  public func _rawHashValue(seed: Int) -> Int { WordHash.hash(a, b, c, d, e, f, seed: seed) }
+
   /// Whether all bytes are equal.
   public static func == (x: PeerID, y: PeerID) -> Bool {
     x.c == y.c && x.b == y.b && x.d == y.d && x.e == y.e && x.f == y.f && x.a == y.a

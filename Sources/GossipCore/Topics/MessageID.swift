@@ -70,6 +70,15 @@ extension MessageID: Hashable {
     hasher.combine(f)
     if let long { hasher.combine(long) }
   }
+
+  /// What tables ask for.
+  public func _rawHashValue(seed: Int) -> Int {
+    guard let long else { return WordHash.hash(a, b, c, d, e, f, seed: seed) }
+    var hasher = Hasher()
+    hasher.combine(seed)
+    hasher.combine(long)
+    return hasher.finalize()
+  }
 }
 
 extension MessageID: CustomStringConvertible {

@@ -13,16 +13,17 @@ extension GossipSub {
     guard !ids.isEmpty else { return }
     let outside = commons.members(of: topic).filter { !partners.contains($0) }
     let count = max(parameters.degreeLazy, Int(parameters.gossipFactor * Double(outside.count)))
-    // When there are more than fit, each peer hears of others, so that together they hear of all.
+    // When there are more than fit, each peer hears of others, so that together they hear of all; who hears of which
+    // is drawn anew each time.
     let (length, isTooLong) = (parameters.offerLength, ids.count > parameters.offerLength)
-    let mixed = isTooLong ? commons.random.sample(ids.count, of: ids) : ids
+    let turn = isTooLong ? Int.random(in: 0..<ids.count, using: &commons.random) : 0
     // Partners are outside only because messages for them were dropped: they are offered in any case.
     let dropped = outside.filter { lacking[$0] != nil && mesh.contains($0, on: topic) }
     let targets = dropped + commons.random.sample(count, of: outside.filter { !dropped.contains($0) })
     for (number, peer) in targets.enumerated() {
-      let start = isTooLong ? number * mixed.count / targets.count : 0
-      let part = mixed[start...].prefix(length)
-      let offered = isTooLong ? Array(part + mixed[..<(length - part.count)]) : mixed
+      let start = isTooLong ? (turn + number * ids.count / targets.count) % ids.count : 0
+      let part = ids[start...].prefix(length)
+      let offered = isTooLong ? Array(part + ids[..<(length - part.count)]) : ids
       commons.say(.have(topic, offered), to: peer)
     }
   }
