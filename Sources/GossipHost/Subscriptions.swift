@@ -258,6 +258,8 @@ extension Host {
         switch (verdict, next) {
         case (.reject, _), (_, .reject): .reject
         case (.ignore, _), (_, .ignore): .ignore
+        case (.await(let some), .await(let others)): .await(some + others.filter { !some.contains($0) })
+        case (.await(let needs), .accept), (.accept, .await(let needs)): .await(needs)
         case (.accept, .accept): .accept
         }
       }

@@ -47,6 +47,11 @@ struct SeenFilter: Sendable {
     entries[id].map { $0.until > now } ?? false
   }
 
+  /// What became of this message; changes nothing.
+  func fate(of id: MessageID, at now: Instant) -> Fate? {
+    entries[id].flatMap { $0.until > now ? $0.fate : nil }
+  }
+
   mutating func insert(_ id: MessageID, _ fate: Fate, at now: Instant) {
     sweep(now)
     if let entry = entries[id] {

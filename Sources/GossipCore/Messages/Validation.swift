@@ -12,6 +12,8 @@ struct Validation: Sendable {
   enum Stage: Sendable {
     case proof
     case judgement
+    /// Other messages have to come first.
+    case awaiting
   }
 
   struct Examination: Sendable {
@@ -22,8 +24,8 @@ struct Validation: Sendable {
     var holders: OrderedSet<PeerID>
     /// Versions that differ, and who sent them.
     var rivals: [(wire: WireMessage, peer: PeerID)] = []
-    /// Who is charged for it while it is open.
-    var charged: PeerID
+    /// Who is charged for it while it is open; while it waits for others nobody is, or those could not come.
+    var charged: PeerID?
     /// Whether the healer brought it.
     let isHealed: Bool
   }
@@ -84,6 +86,30 @@ struct Validation: Sendable {
     return examination
   }
 
+  /// The examination of this message, if it is open.
+  func examination(of id: MessageID) -> Examination? { open[id] }
+
+  /// From now on nobody is charged for it.
+  /// - Returns: who was.
+  mutating func discharge(_ id: MessageID) -> PeerID? {
+    defer { open[id]?.charged = nil }
+    return open[id]?.charged
+  }
+
+  /// Other messages have to come first; whoever judged is free for others meanwhile.
+  mutating func await(_ id: MessageID) {
+    guard let stage = open[id]?.stage else { return }
+    if stage == .judgement { endJudgement(of: open[id]!.message.topic) }
+    open[id]!.stage = .awaiting
+    open[id]!.rivals = []
+  }
+
+  /// The object whose manifest was waiting is complete.
+  mutating func complete(_ id: MessageID, with object: Payload) {
+    guard let wire = open[id]?.message.wire else { return }
+    open[id]!.message = Message(id: id, wire: wire, object: object)
+  }
+
   /// Whether the application can take another message of this topic.
   func canJudge(_ topic: Topic) -> Bool {
     judgements < limits.judgementsOpen && judgedPerTopic[topic, default: 0] < limits.judgementsOpenPerTopic
@@ -102,12 +128,13 @@ struct Validation: Sendable {
   mutating func end(_ id: MessageID) -> Examination? {
     guard let examination = open.removeValue(forKey: id) else { return nil }
     byTicket[examination.ticket] = nil
-    if examination.stage == .judgement {
-      let topic = examination.message.topic
-      judgements -= 1
-      judgedPerTopic[topic]! -= 1
-      if judgedPerTopic[topic] == 0 { judgedPerTopic[topic] = nil }
-    }
+    if examination.stage == .judgement { endJudgement(of: examination.message.topic) }
     return examination
+  }
+
+  private mutating func endJudgement(of topic: Topic) {
+    judgements -= 1
+    judgedPerTopic[topic]! -= 1
+    if judgedPerTopic[topic] == 0 { judgedPerTopic[topic] = nil }
   }
 }

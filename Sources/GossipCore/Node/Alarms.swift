@@ -48,6 +48,8 @@ public enum Alarm: Hashable, Sendable {
   case inquiry(UInt64)
   /// Requests may have waited as long as their askers do.
   case requests
+  /// Messages may have waited too long for what they depend on.
+  case awaiting
   /// Of one manner; what the number means is its own affair.
   case own(Manner, UInt64)
 }

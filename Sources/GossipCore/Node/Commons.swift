@@ -24,6 +24,10 @@ public struct Commons: Sendable {
   var twins = Twins()
   /// What is being examined.
   var validation: Validation
+  /// What waits for other messages, or for the pieces of its object.
+  var awaiting: Awaiting
+  /// Objects too large for one message.
+  var objects: Objects
   /// The instant for which the promise alarm is set.
   private var promiseAlarm: Instant?
   /// What peers told us they have and do not want from us.
@@ -54,6 +58,9 @@ public struct Commons: Sendable {
       sizeMax: limits.storeSizeMax)
     seen = SeenFilter(window: limits.seenFor, slides: limits.seenSlides, countMax: limits.seenMax)
     validation = Validation(limits)
+    awaiting = Awaiting(
+      parentsMax: limits.awaitingMax, needsMax: limits.needsMax, perHolder: limits.needsPerHolder)
+    objects = Objects(sizeMax: limits.objectsSizeMax, keepFor: limits.objectsKeptFor)
     wants = Wantlist(
       patience: configuration.gossipSub.wantFollowup, countMax: limits.wantsMax,
       holdersMax: limits.holdersPerWant)
@@ -158,6 +165,13 @@ public struct Commons: Sendable {
     guard let message = store.message(id), forward(message, to: peer) else { return false }
     counters.wantsServed += 1
     return true
+  }
+
+  /// Gives a piece of an object to a peer that has asked for it.
+  mutating func give(piece: WireMessage, to peer: PeerID) {
+    guard version(with: peer) != nil else { return }
+    outbox.forward(piece, to: peer, manner)
+    counters.wantsServed += 1
   }
 
   /// Asks to be reminded.

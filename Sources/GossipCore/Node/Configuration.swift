@@ -75,6 +75,20 @@ public struct Limits: Hashable, Sendable {
   public var wantsMax = 1 << 16
   /// Holders remembered per id.
   public var holdersPerWant = 8
+  /// Messages that wait for others.
+  public var awaitingMax = 1_024
+  /// What they wait for, in all.
+  public var needsMax = 1 << 16
+  /// What one peer is asked for at a time by messages that wait.
+  public var needsPerHolder = 8
+  /// How long a message waits for what it depends on.
+  public var awaitingFor: Duration = .seconds(60)
+  /// How long a peer has to give one of those.
+  public var needPatience: Duration = .seconds(10)
+  /// Bytes of all objects held or being fetched; each node of a topic needs room for its largest.
+  public var objectsSizeMax = 256 << 20
+  /// How long a complete object is kept for others to fetch.
+  public var objectsKeptFor: Duration = .seconds(120)
   /// Own messages whose reach is watched.
   public var reachWatchedMax = 4_096
 
@@ -88,6 +102,8 @@ public struct Limits: Hashable, Sendable {
       ("versionsPerCheck", versionsPerCheck), ("publicationsOpen", publicationsOpen), ("seenMax", seenMax),
       ("storeCountMax", storeCountMax), ("storeSizeMax", storeSizeMax), ("wantsMax", wantsMax),
       ("holdersPerWant", holdersPerWant), ("reachWatchedMax", reachWatchedMax),
+      ("awaitingMax", awaitingMax), ("needsMax", needsMax), ("needsPerHolder", needsPerHolder),
+      ("objectsSizeMax", objectsSizeMax),
     ] where !(1...1 << 40).contains(value) {
       throw ConfigurationError("limits.\(name)", expected: "1 to 2^40", found: "\(value)")
     }
@@ -95,9 +111,12 @@ public struct Limits: Hashable, Sendable {
       throw ConfigurationError(
         "limits.uncheckedPerPeer", expected: "at least 2", found: "\(uncheckedPerPeer)")
     }
-    guard Duration.settings.contains(seenFor) else {
+    for (name, value) in [
+      ("seenFor", seenFor), ("awaitingFor", awaitingFor), ("needPatience", needPatience),
+      ("objectsKeptFor", objectsKeptFor),
+    ] where !Duration.settings.contains(value) {
       throw ConfigurationError(
-        "limits.seenFor", expected: "more than 0, at most ten years", found: "\(seenFor)")
+        "limits.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
     }
   }
 }

@@ -57,7 +57,7 @@ extension Node {
   private mutating func lacked(_ id: MessageID, by peer: PeerID, _ manner: Manner) {
     guard commons.wants.asked(for: id) == peer else { return }
     tell(manner, .lacked(id, by: peer))
-    for (manner, id) in commons.lacked(id, by: peer) { tell(manner, .gaveUp(id)) }
+    for (manner, id) in commons.lacked(id, by: peer) { gaveUp(id, manner) }
   }
 
   private mutating func serve(_ ids: [MessageID], to peer: PeerID, _ manner: Manner) {
@@ -65,6 +65,10 @@ extension Node {
     commons.manner = manner
     var missing: [MessageID] = []
     for id in OrderedSet(ids) where !commons.unwanted.contains(id, by: peer) {
+      if !commons.objects.isEmpty, let piece = commons.objects.piece(id) {
+        commons.give(piece: piece, to: peer)
+        continue
+      }
       guard let message = commons.store.serve(id, to: peer, times: times) else {
         if !commons.store.holds(id) { missing.append(id) }
         continue
@@ -84,6 +88,7 @@ extension Node {
       commons.counters.strays += 1
       return
     }
+    if wire.kind == .piece { return receivePiece(wire, from: peer) }
     if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
     let id =
       if case .contentHash = policy.identification {
@@ -94,7 +99,10 @@ extension Node {
     guard id.count <= configuration.wire.idSizeMax else { return reject(nil, [peer], .tooLarge) }
     if let fate = commons.seen.meet(id, at: commons.now) {
       // While the application judges, whoever sends the same is a holder.
-      if fate == .pending { _ = commons.validation.add(wire, id: id, from: peer) }
+      if fate == .pending {
+        _ = commons.validation.add(wire, id: id, from: peer)
+        if commons.awaiting.waits(id) { holds(id, peer) }
+      }
       return duplicate(id, fate, from: peer, policy)
     }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
@@ -138,7 +146,7 @@ extension Node {
   private mutating func begin(
     _ message: Message, from peer: PeerID, _ policy: TopicPolicy, _ manner: Manner
   ) {
-    if message.wire.signature == nil, !policy.isJudged {
+    if message.wire.signature == nil, !policy.isJudged, message.wire.kind == .plain {
       // Nothing to examine: believed in the turn it came in.
       tell(policy, .met(message.id, message.wire, from: peer))
       commons.wants.forget(message.id)
@@ -186,7 +194,15 @@ extension Node {
       commons.counters.ignored += 1
       return refuse(id)
     }
+    if message.wire.kind == .manifest { return assemble(message, policy) }
+    judge(message, policy)
+  }
+
+  /// Asks the application, if the topic has a judge.
+  mutating func judge(_ message: Message, _ policy: TopicPolicy) {
+    let id = message.id
     guard policy.isJudged else { return accept(message) }
+    guard let examination = commons.validation.examination(of: id) else { return }
     guard commons.validation.canJudge(message.topic) else {
       commons.seen.settle(id, .ignored)
       commons.counters.throttled += 1
@@ -194,7 +210,7 @@ extension Node {
       return refuse(id)
     }
     commons.validation.beginJudgement(id)
-    commons.surface(.judge(ticket, message, from: examination.charged))
+    commons.surface(.judge(examination.ticket, message, from: examination.holders[0]))
   }
 
   mutating func judged(_ ticket: Ticket, _ verdict: Verdict) {
@@ -203,6 +219,7 @@ extension Node {
     let (message, id) = (examination.message, examination.message.id)
     switch verdict {
     case .accept: return accept(message)
+    case .await(let needs): return park(message, for: needs)
     case .reject:
       commons.seen.settle(id, .rejected)
       reject(id, Array(examination.holders), .failed)
@@ -215,7 +232,8 @@ extension Node {
   }
 
   /// Ends the examination of what is not believed.
-  private mutating func refuse(_ id: MessageID) {
+  mutating func refuse(_ id: MessageID) {
+    dependencyFailed(id)
     guard let examination = end(id), let policy = commons.joined[examination.message.topic] else { return }
     tell(policy, .refused(id, holders: Array(examination.holders)))
   }
@@ -236,6 +254,7 @@ extension Node {
     tell(
       policy,
       .accepted(Acceptance(message: message, holders: holders, audience: .everyone, isHealed: isHealed)))
+    dependencyArrived(message.id)
   }
 
   /// Kept, so that others can be given it; what it replaces or pushes out is withdrawn.
@@ -245,7 +264,7 @@ extension Node {
   }
 
   /// Counts and tells why a message was not believed. What is the senders' fault is held against them.
-  private mutating func reject(_ id: MessageID?, _ senders: [PeerID], _ reason: Rejection) {
+  mutating func reject(_ id: MessageID?, _ senders: [PeerID], _ reason: Rejection) {
     let observation: Observation? =
       switch reason {
       case .missingSignature, .unexpectedSignature, .unexpectedAuthInfo, .invalidSignature, .failed,
@@ -253,6 +272,7 @@ extension Node {
         .invalidMessage
       case .selfOrigin: .selfOrigin
       case .queueFull, .throttled, .ignored: nil
+      case .incomplete: .incomplete
       }
     if observation != nil { commons.counters.rejected += 1 }
     for peer in senders {
@@ -280,18 +300,23 @@ extension Node {
   @discardableResult
   private mutating func end(_ id: MessageID) -> Validation.Examination? {
     guard let examination = commons.validation.end(id) else { return nil }
+    if let charged = examination.charged { discharge(charged) }
+    return examination
+  }
+
+  /// One unchecked message of this peer less.
+  mutating func discharge(_ peer: PeerID) {
     let limit = configuration.limits.uncheckedPerPeer
-    let mayResume = commons.peers.update(examination.charged) { entry in
+    let mayResume = commons.peers.update(peer) { entry in
       entry.unchecked = max(0, entry.unchecked - 1)  // the peer may have come back since it was charged
       guard entry.isPaused, entry.unchecked <= limit / 2 else { return false }
       entry.isPaused = false
       return true
     }
     if mayResume == true {
-      commons.surface(.resume(examination.charged))
-      commons.notice(.resumed(examination.charged))
+      commons.surface(.resume(peer))
+      commons.notice(.resumed(peer))
     }
-    return examination
   }
 }
 

@@ -82,6 +82,8 @@ public enum Verdict: Hashable, Sendable {
   case reject
   /// Neither: drop it, blame nobody.
   case ignore
+  /// Not before these messages are there; they are asked of whoever sent it, and then it is judged again.
+  case await([MessageID])
 }
 
 /// A message to be published.

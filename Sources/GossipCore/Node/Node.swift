@@ -101,10 +101,12 @@ public struct Node: Sendable {
       switch alarm {
       case .heartbeat:
         commons.seen.sweep(commons.now)
+        commons.objects.sweep(commons.now)
         tell(.gossipSub, .rang(alarm, due: due))
       case .stagger: tell(.gossipSub, .rang(alarm, due: due))
       case .inquiry, .requests: tell(.direct, .rang(alarm, due: due))
-      case .promise: for (manner, id) in commons.endPromises() { tell(manner, .gaveUp(id)) }
+      case .promise: for (manner, id) in commons.endPromises() { gaveUp(id, manner) }
+      case .awaiting: lookAtAwaiting()
       case .own(let manner, _): tell(manner, .rang(alarm, due: due))
       }
     }
@@ -146,7 +148,7 @@ public struct Node: Sendable {
     }
     _ = commons.peers.disconnect(peer)
     commons.unwanted.forget(peer)
-    for (manner, id) in commons.releasePromises(of: peer) { tell(manner, .gaveUp(id)) }
+    for (manner, id) in commons.releasePromises(of: peer) { gaveUp(id, manner) }
     commons.notice(.disconnected(peer, severance))
   }
 
@@ -236,7 +238,9 @@ public struct Node: Sendable {
   /// Running totals since birth.
   public var counters: Counters {
     var counters = commons.counters
-    counters.evicted = commons.seen.evicted + commons.store.evicted + commons.wants.refused
+    counters.evicted =
+      commons.seen.evicted + commons.store.evicted + commons.wants.refused
+      + commons.awaiting.refused + commons.objects.evicted
     return counters
   }
 
@@ -247,6 +251,9 @@ public struct Node: Sendable {
     sizes.storedBytes = commons.store.bytes
     sizes.wants = commons.wants.count
     sizes.checks = commons.validation.count
+    sizes.awaiting = commons.awaiting.count
+    sizes.needs = commons.awaiting.needed
+    sizes.objectBytes = commons.objects.bytes
     sizes.alarms = commons.alarms.count
     sizes.peers = commons.peers.count
     sizes.perPeer = disseminations.reduce(commons.unwanted.peers) { $0 + $1.perPeerEntries }

@@ -38,6 +38,10 @@ public enum Observation: String, CaseIterable, Hashable, Sendable {
   case flooded
   /// It does not read: its outbound queue was full.
   case stalled
+  /// It sent a message and could not give what that depends on.
+  case incomplete
+  /// It sent what nobody had asked it for.
+  case unrequested
 }
 
 /// Why a message was not believed (the names of go-libp2p-pubsub's trace).
@@ -51,6 +55,8 @@ public enum Rejection: String, Hashable, Sendable {
   case failed = "validation failed"
   case ignored = "validation ignored"
   case selfOrigin = "self originated message"
+  /// What it depends on did not come.
+  case incomplete = "dependencies missing"
   /// Larger than its topic allows.
   case tooLarge = "message too large"
 }

@@ -7,6 +7,13 @@ extension Node {
     let draft: Draft
     let policy: TopicPolicy
     var wire: WireMessage
+    /// What the object consists of, if the payload is too large for one message.
+    let manifest: Manifest?
+
+    /// The message as our judge and our peers will know it.
+    func message(_ id: MessageID) -> Message {
+      Message(id: id, wire: wire, object: manifest == nil ? nil : draft.payload)
+    }
   }
 
   mutating func publish(_ draft: Draft) {
@@ -14,10 +21,13 @@ extension Node {
     if let failure = fault(of: draft, under: policy) { return failed(draft, failure) }
     let isAnonymous = policy.signing.isAnonymous
     nextSequence &+= 1
+    let manifest = policy.objects.flatMap { objects in
+      draft.payload.count > objects.threshold ? Manifest(of: draft.payload, objects) : nil
+    }
     let wire = WireMessage(
-      topic: draft.topic, payload: draft.payload, author: isAnonymous ? nil : me,
-      sequence: isAnonymous ? nil : nextSequence)
-    let publishing = Publishing(draft: draft, policy: policy, wire: wire)
+      topic: draft.topic, payload: manifest?.encoded ?? draft.payload, author: isAnonymous ? nil : me,
+      sequence: isAnonymous ? nil : nextSequence, kind: manifest == nil ? .plain : .manifest)
+    let publishing = Publishing(draft: draft, policy: policy, wire: wire, manifest: manifest)
     guard policy.signing.attaches else { return judgeOwn(publishing) }
     let ticket = takeTicket()
     drafts[ticket] = publishing
@@ -27,7 +37,8 @@ extension Node {
   /// What is wrong with a draft before it is signed. Room is left for signature, key and the frame around it.
   private func fault(of draft: Draft, under policy: TopicPolicy) -> PublishFailure? {
     let overhead = 1_024
-    let limit = min(policy.payloadSizeMax, configuration.wire.frameSizeMax - overhead)
+    let limit =
+      policy.objects?.sizeMax ?? min(policy.payloadSizeMax, configuration.wire.frameSizeMax - overhead)
     if draft.payload.count > limit { return .tooLarge(bytes: draft.payload.count, limit: limit) }
     let name = draft.topic.name.utf8.count
     if name == 0 || name > configuration.wire.topicSizeMax {
@@ -68,7 +79,7 @@ extension Node {
     guard publishing.policy.isJudged else { return spread(publishing, id) }
     let ticket = takeTicket()
     drafts[ticket] = publishing
-    commons.surface(.judge(ticket, Message(id: id, wire: publishing.wire), from: me))
+    commons.surface(.judge(ticket, publishing.message(id), from: me))
   }
 
   mutating func judgedOwn(_ ticket: Ticket, _ verdict: Verdict) {
@@ -76,7 +87,9 @@ extension Node {
     let id = publishing.policy.identification.id(of: publishing.wire)
     guard !commons.hasMet(id) else { return failed(publishing.draft, .duplicate(id)) }
     guard verdict == .accept else {
-      commons.seen.insert(id, verdict == .reject ? .rejected : .ignored, at: commons.now)
+      if verdict == .reject || verdict == .ignore {
+        commons.seen.insert(id, verdict == .reject ? .rejected : .ignored, at: commons.now)
+      }
       return failed(publishing.draft, .judged(verdict))
     }
     spread(publishing, id)
@@ -84,7 +97,10 @@ extension Node {
 
   private mutating func spread(_ publishing: Publishing, _ id: MessageID) {
     let policy = publishing.policy
-    let message = Message(id: id, wire: publishing.wire)
+    let message = publishing.message(id)
+    if let manifest = publishing.manifest {
+      commons.objects.hold(id, manifest, publishing.draft.payload, on: message.topic, at: commons.now)
+    }
     commons.seen.insert(id, .accepted, at: commons.now)
     commons.wants.forget(id)
     for manner in policy.manners { speak(manner) }
@@ -100,5 +116,6 @@ extension Node {
       id: id, sentTo: commons.forwarded - before,
       subscribers: commons.peers.members(of: message.topic, by: policy.spread).count)
     commons.surface(.published(token: publishing.draft.token, .success(publication)))
+    dependencyArrived(id)
   }
 }

@@ -52,6 +52,12 @@ public struct Sizes: Hashable, Sendable {
   public var wants = 0
   /// Messages under examination.
   public var checks = 0
+  /// Messages that wait for others.
+  public var awaiting = 0
+  /// What they wait for.
+  public var needs = 0
+  /// Bytes of objects held or being fetched.
+  public var objectBytes = 0
   /// Alarms set.
   public var alarms = 0
   /// Connected peers.

@@ -18,6 +18,21 @@ public struct WireMessage: Sendable {
   /// The signature's and the key's whole fields, key and length included.
   private var signatureField, keyField: Extent
 
+  /// Ordinary, or part of an object too large for one message.
+  public let kind: Kind
+
+  /// What a message is to an object too large for one message; field 0x200d20, in the range libp2p leaves to
+  /// experiments.
+  public enum Kind: UInt8, Hashable, Sendable {
+    case plain
+    /// Names the pieces of an object.
+    case manifest
+    /// One piece; neither signed nor spread, but asked for by its hash.
+    case piece
+
+    static let field = 0x20_0d20
+  }
+
   /// A range that may be missing, in eight bytes.
   struct Extent: Sendable {
     private let lower, upper: Int32
@@ -87,6 +102,11 @@ public struct WireMessage: Sendable {
   }
 }
 
+extension WireMessage.Kind {
+  /// The kind of this number; what we do not know is plain.
+  fileprivate init(_ number: UInt64) { self = UInt8(exactly: number).flatMap(Self.init(rawValue:)) ?? .plain }
+}
+
 extension WireMessage {
   /// Reads the message that fills `range` of `span`, copying it once.
   ///
@@ -101,13 +121,17 @@ extension WireMessage {
       author: Extent.missing, data: Extent.missing, seqno: Extent.missing, topic: nil as Range<Int>?,
       signed: Extent.missing, keyed: Extent.missing, signature: Extent.missing, key: Extent.missing
     )
+    var kind = Kind.plain
     let base = range.lowerBound
     func inside(_ part: Range<Int>) -> Extent { Extent(part.lowerBound - base..<part.upperBound - base) }
     var start = reader.position
     while let (field, value) = try reader.next(span, in: "message") {
       let whole = start..<reader.position
       start = reader.position
-      guard case .bytes(let part) = value else { continue }
+      guard case .bytes(let part) = value else {
+        if field == Kind.field, case .varint(let number) = value { kind = Kind(number) }
+        continue
+      }
       switch field {
       case 1: fields.author = inside(part)
       case 2: fields.data = inside(part)
@@ -123,6 +147,7 @@ extension WireMessage {
       }
     }
     guard let topicRange = fields.topic else { throw .malformed("message: no topic") }
+    self.kind = kind
     topic = try Topic(span, topicRange, limits)
     bytes = span.copy(range)
     (author, data, seqno) = (fields.author, fields.data, fields.seqno)
@@ -130,7 +155,7 @@ extension WireMessage {
   }
 
   /// A message of our own, unsigned. Fields that are nil are left out; `payload` is always present.
-  public init(topic: Topic, payload: Payload, author: PeerID?, sequence: UInt64?) {
+  public init(topic: Topic, payload: Payload, author: PeerID?, sequence: UInt64?, kind: Kind = .plain) {
     var out: [UInt8] = []
     out.reserveCapacity(payload.count + topic.name.utf8.count + 160)
     func append(_ field: Int, _ content: some Collection<UInt8>) -> Extent {
@@ -144,6 +169,8 @@ extension WireMessage {
     }
     seqno = digits.map { append(3, $0) } ?? .missing
     _ = append(4, topic.name.utf8)
+    if kind != .plain { Protobuf.append(field: Kind.field, varint: UInt64(kind.rawValue), to: &out) }
+    self.kind = kind
     bytes = out
     self.topic = topic
     (signed, keyed, signatureField, keyField) = (.missing, .missing, .missing, .missing)
@@ -173,17 +200,27 @@ public struct Message: Sendable {
   public let id: MessageID
   /// The message as it travels.
   public let wire: WireMessage
+  /// The object whose manifest this is, once it is complete.
+  private let object: Object?
+
+  /// On the heap, since hardly any message has one.
+  private final class Object: Sendable {
+    let payload: Payload
+    init(_ payload: Payload) { self.payload = payload }
+  }
 
   /// Names a wire message.
-  public init(id: MessageID, wire: WireMessage) {
+  /// - Parameter object: the object whose manifest it is.
+  public init(id: MessageID, wire: WireMessage, object: Payload? = nil) {
     self.id = id
     self.wire = wire
+    self.object = object.map { Object($0) }
   }
 
   /// Where it goes.
   public var topic: Topic { wire.topic }
-  /// The application's bytes; sharing storage with the encoding.
-  public var payload: Payload { wire.payload }
+  /// The application's bytes; sharing storage with the encoding, unless it came in pieces.
+  public var payload: Payload { object?.payload ?? wire.payload }
   /// Who wrote it: proven when the topic's policy asks for signatures, a mere claim or nil otherwise.
   public var author: PeerID? { wire.claimedAuthor }
 }

@@ -16,17 +16,19 @@ public struct TopicPolicy: Sendable {
   public var retention: Retention
   /// What the application knows of the topic's messages.
   public var meaning: Meaning
+  /// How payloads too large for a message travel; nil refuses them.
+  public var objects: ObjectPolicy?
 
   /// A policy; the defaults are libp2p's.
   public init(
     spread: Manner = .gossipSub, signing: Signing = .strictSign,
     identification: MessageIdentification = .author, isJudged: Bool = false,
     payloadSizeMax: Int = (1 << 20) - 1_024, heal: Heal = Heal(), retention: Retention = .heartbeats,
-    meaning: Meaning = Meaning()
+    meaning: Meaning = Meaning(), objects: ObjectPolicy? = nil
   ) {
     (self.spread, self.signing, self.identification) = (spread, signing, identification)
     (self.isJudged, self.payloadSizeMax) = (isJudged, payloadSizeMax)
-    (self.heal, self.retention, self.meaning) = (heal, retention, meaning)
+    (self.heal, self.retention, self.meaning, self.objects) = (heal, retention, meaning, objects)
   }
 
   /// Whether the topic's messages travel on streams of this manner.
@@ -50,6 +52,12 @@ public struct TopicPolicy: Sendable {
     guard spread != .direct || !heal.isOn else {
       throw ConfigurationError(
         "heal", expected: "off, since direct messages are for their audience only", found: "on")
+    }
+    try objects?.validate()
+    guard objects == nil || spread != .direct else {
+      throw ConfigurationError(
+        "objects", expected: "none, since direct messages are not fetched", found: "objects on a direct topic"
+      )
     }
     guard payloadSizeMax > 0 else {
       throw ConfigurationError("payloadSizeMax", expected: "more than 0 bytes", found: "\(payloadSizeMax)")

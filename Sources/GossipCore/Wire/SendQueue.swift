@@ -17,6 +17,8 @@ public struct SendQueue: Sendable {
     public var messages = 4 << 20
     /// Bytes of offers and wants.
     public var offers = 512 << 10
+    /// Bytes of pieces of objects.
+    public var pieces = 4 << 20
 
     /// The defaults.
     public init() {}
@@ -54,12 +56,15 @@ public struct SendQueue: Sendable {
   private let wire: WireLimits
   private var words = Deque<Word>()
   private var messages = Deque<WireMessage>()
+  /// Pieces of objects: they leave when nothing else waits, one per frame.
+  private var pieces = Deque<WireMessage>()
   /// `ask` and `reply`: as large as messages, and shed like them.
   private var letters = Deque<Control>()
   private var offers = Deque<Control>()
   private var wordBytes = 0
   private var messageBytes = 0
   private var offerBytes = 0
+  private var pieceBytes = 0
 
   /// An empty queue for one stream of this manner.
   public init(_ manner: Manner, _ bounds: Bounds, _ wire: WireLimits) {
@@ -69,10 +74,12 @@ public struct SendQueue: Sendable {
   }
 
   /// Whether nothing waits.
-  public var isEmpty: Bool { words.isEmpty && messages.isEmpty && letters.isEmpty && offers.isEmpty }
+  public var isEmpty: Bool {
+    words.isEmpty && messages.isEmpty && letters.isEmpty && offers.isEmpty && pieces.isEmpty
+  }
 
   /// Bytes that wait, as they will be encoded (without the frames' own keys and lengths).
-  public var queuedBytes: Int { wordBytes + messageBytes + offerBytes }
+  public var queuedBytes: Int { wordBytes + messageBytes + offerBytes + pieceBytes }
 
   /// Whether messages fill half of their lane: whoever publishes should wait.
   public var isHalfFull: Bool { messageBytes > bounds.messages / 2 }
@@ -120,6 +127,7 @@ public struct SendQueue: Sendable {
   }
 
   private mutating func push(_ message: WireMessage, _ shed: inout Shed) {
+    guard message.kind != .piece else { return push(piece: message, &shed) }
     // A message larger than the whole lane still passes when the lane is empty.
     guard messageBytes == 0 || messageBytes + message.bytes.count <= bounds.messages else {
       shed.messages += 1
@@ -127,6 +135,15 @@ public struct SendQueue: Sendable {
     }
     messageBytes += message.bytes.count
     messages.append(message)
+  }
+
+  private mutating func push(piece: WireMessage, _ shed: inout Shed) {
+    guard pieceBytes == 0 || pieceBytes + piece.bytes.count <= bounds.pieces else {
+      shed.offers += 1  // whoever asked for it asks another
+      return
+    }
+    pieceBytes += piece.bytes.count
+    pieces.append(piece)
   }
 
   private mutating func push(letter: Control, _ shed: inout Shed) {
@@ -226,6 +243,10 @@ public struct SendQueue: Sendable {
       offerBytes -= offer.fieldSize
       size += offer.fieldSize
       frame.controls.append(offer)
+    }
+    if frame.isEmpty, let piece = pieces.popFirst() {
+      pieceBytes -= piece.bytes.count
+      frame.messages.append(piece)
     }
     return frame
   }

@@ -18,14 +18,15 @@ final class Lone {
   private var nextToken: UInt64 = 1
 
   init(
-    seed: [UInt8] = [7], at birth: Instant = .zero, _ change: (inout Configuration) -> Void = { _ in }
+    as me: PeerID = peer(0), seed: [UInt8] = [7], at birth: Instant = .zero,
+    _ change: (inout Configuration) -> Void = { _ in }
   ) {
     var configuration = Configuration()
     change(&configuration)
     self.configuration = configuration
     now = birth
     do {
-      node = try Node(configuration, as: peer(0), seed: seed, at: birth)
+      node = try Node(configuration, as: me, seed: seed, at: birth)
     } catch {
       preconditionFailure("\(error)")
     }

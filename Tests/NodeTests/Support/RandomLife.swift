@@ -30,6 +30,9 @@ final class RandomLife {
       configuration.limits.storeSizeMax = 20_000
       configuration.limits.wantsMax = 32
       configuration.limits.reachWatchedMax = 8
+      configuration.limits.awaitingMax = 3
+      configuration.limits.needsMax = 20
+      configuration.limits.objectsSizeMax = 20_000
       configuration.direct.handlersMax = 2
       configuration.direct.requestsMax = 12
       configuration.direct.requestsPerPeer = 3
@@ -51,7 +54,8 @@ final class RandomLife {
         open.append(.checked(ticket, authentic: Notional.isAuthentic(message)))
       case .sign(let ticket, let bytes):
         open.append(.signed(ticket, signature: Notional.signature(of: lone.node.me, over: bytes), key: nil))
-      case .judge(let ticket, _, _): open.append(.judged(ticket, any([.accept, .accept, .reject, .ignore])))
+      case .judge(let ticket, _, _):
+        open.append(.judged(ticket, any([.accept, .accept, .reject, .ignore, .await(someIDs())])))
       case .ask(let ticket, _, _, _, _): open.append(.answer(ticket, .success("yes")))
       case .published(let token, _): published[token, default: 0] += 1
       case .answered(let token, _): answered[token, default: 0] += 1
@@ -94,6 +98,10 @@ final class RandomLife {
     let payload = bytes(any([0, 10, 500, 2_000, 9_000]))
     let plain = WireMessage(topic: any(topics), payload: payload, author: author, sequence: number)
     if chance(10) { return .anonymous(payload, on: any(topics)) }
+    if chance(5) {
+      return WireMessage(
+        topic: any(topics), payload: payload, author: nil, sequence: nil, kind: any([.manifest, .piece]))
+    }
     if chance(10) { return plain }
     if chance(10) { return plain.signed([UInt8(number)]) }
     return .by(author, number, payload, on: plain.topic)
@@ -137,7 +145,9 @@ final class RandomLife {
       identification: signing == .strictNoSign || chance(20) ? .contentHash : .author,
       isJudged: chance(40), payloadSizeMax: any([1_000, 100_000]),
       heal: spread == .direct || chance(60)
-        ? Heal() : Heal(digestsEvery: .seconds(1), heightsEvery: .seconds(1), onLink: chance(50)))
+        ? Heal() : Heal(digestsEvery: .seconds(1), heightsEvery: .seconds(1), onLink: chance(50)),
+      objects: spread == .direct || chance(50)
+        ? nil : ObjectPolicy(threshold: 1_000, pieceSize: 1_024, sizeMax: 10_000))
   }
 
   private func someFrame(from peer: PeerID) -> Told {

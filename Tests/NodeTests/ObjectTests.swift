@@ -1,0 +1,159 @@
+import GossipCore
+import Testing
+
+/// Payloads too large for one message: a manifest, and pieces named by their hashes.
+@Suite struct `An object` {
+  static let policy = TopicPolicy(objects: ObjectPolicy(threshold: 4_000, pieceSize: 1_024, sizeMax: 100_000))
+
+  /// A payload of which no two pieces are equal.
+  static func payload(_ size: Int) -> Payload {
+    Payload((0..<size).map { UInt8(truncatingIfNeeded: $0 ^ ($0 >> 8) &* 31 ^ ($0 >> 10)) })
+  }
+
+  /// A manifest by another node, and what it answers to those who want pieces.
+  struct Source {
+    let lone = Lone(as: peer(9))
+    let manifest: WireMessage
+
+    init(_ payload: Payload) {
+      lone.meet(peer(1), on: t)
+      let told = lone.publish(payload, policy: policy)
+      guard let sent = told.frames.flatMap(\.frame.messages).first else {
+        preconditionFailure("nothing sent")
+      }
+      manifest = sent
+    }
+
+    func pieces(_ ids: [MessageID]) -> [WireMessage] {
+      lone.hear(.want(ids), from: peer(1)).frames.flatMap(\.frame.messages)
+    }
+  }
+
+  // IC-5
+  @Test func `leaves as a manifest, and its pieces go to whoever asks for them`() {
+    let source = Source(Self.payload(10_000))
+    #expect(source.manifest.kind == .manifest && source.manifest.payload.count < 400)
+    let lone = Lone.onMesh(of: 3, policy: Self.policy)
+    let asked = lone.hear(source.manifest, from: peer(2)).wanted
+    #expect(source.pieces(asked).allSatisfy { $0.kind == .piece && $0.payload.count <= 1_024 })
+    #expect(source.pieces([id(1)]).isEmpty)
+  }
+
+  // CA-14
+  @Test func `is fetched piece by piece, delivered whole, and only then passed on`() {
+    let payload = Self.payload(10_000)
+    let source = Source(payload)
+    let lone = Lone.onMesh(of: 3, policy: Self.policy)
+    var told = lone.hear(source.manifest, from: peer(1))
+    var deliveries: [Payload] = []
+    var rounds = 0
+    while deliveries.isEmpty, rounds < 20 {
+      #expect(told.receivers(of: source.manifest.authorID) == [])
+      #expect(told.wanted.count <= 8, "a few at a time")
+      told = lone.hear(messages: source.pieces(told.wanted), from: peer(1))
+      deliveries += told.effects.compactMap {
+        if case .deliver(let message, _) = $0 { message.payload } else { nil }
+      }
+      rounds += 1
+    }
+    #expect(deliveries.count == 1 && deliveries.first == payload, "\(deliveries.map(\.count)) bytes")
+    #expect(told.receivers(of: source.manifest.authorID) == [peer(2), peer(3)])
+    #expect(lone.sizes.awaiting == 0 && lone.sizes.needs == 0 && lone.sizes.wants == 0)
+    #expect(lone.sizes.objectBytes == 10_000, "held for others")
+  }
+
+  @Test func `comes from several holders at the same time`() {
+    let source = Source(Self.payload(20_000))
+    let lone = Lone.onMesh(of: 3, policy: Self.policy)
+    let first = lone.hear(source.manifest, from: peer(1))
+    let second = lone.hear(source.manifest, from: peer(2))
+    #expect(first.said.map(\.to) == [peer(1)] && first.wanted.count == 8)
+    #expect(second.said.map(\.to) == [peer(2)] && second.wanted.count == 8)
+    #expect(Set(first.wanted).isDisjoint(with: second.wanted))
+  }
+
+  @Test func `takes no piece that differs from its hash, and asks the next holder`() {
+    let source = Source(Self.payload(5_000))
+    let lone = Lone.onMesh(of: 3, policy: Self.policy)
+    let first = lone.hear(source.manifest, from: peer(1))
+    lone.hear(source.manifest, from: peer(2))
+    let forged = first.wanted.map { _ in
+      WireMessage(topic: t, payload: bytes(1_024), author: nil, sequence: nil, kind: .piece)
+    }
+    #expect(lone.hear(messages: forged, from: peer(1)).delivered == [])
+    let told = lone.advance(.seconds(11))
+    #expect(told.said.allSatisfy { $0.to == peer(2) } && Set(told.wanted) == Set(first.wanted))
+    #expect(
+      lone.hear(messages: source.pieces(told.wanted), from: peer(2)).delivered == [source.manifest.authorID])
+  }
+
+  // CA-15
+  @Test func `whose pieces nobody gives is given up, and held against who announced it`() {
+    let source = Source(Self.payload(5_000))
+    let lone = Lone.onMesh(of: 3, policy: Self.policy)
+    lone.hear(source.manifest, from: peer(1))
+    let told = lone.advance(.seconds(61))
+    #expect(told.observed.contains(.init(.incomplete, peer(1))))
+    #expect(lone.sizes.objectBytes == 0 && lone.sizes.awaiting == 0 && lone.sizes.wants == 0)
+  }
+
+  @Test func `larger than the topic takes is refused before anything is fetched`() {
+    let source = Source(Self.payload(5_000))
+    let small = TopicPolicy(objects: ObjectPolicy(threshold: 1_000, pieceSize: 1_024, sizeMax: 4_999))
+    let lone = Lone.onMesh(of: 3, policy: small)
+    let told = lone.hear(source.manifest, from: peer(1))
+    #expect(told.wanted == [] && told.observed == [.init(.invalidMessage, peer(1))])
+    let own = lone.publish(Self.payload(5_000))
+    #expect(own.published == [.init(1, .failure(.tooLarge(bytes: 5_000, limit: 4_999)))])
+  }
+
+  @Test func `on a topic without objects is refused`() {
+    let source = Source(Self.payload(5_000))
+    let lone = Lone.onMesh(of: 3)
+    #expect(lone.hear(source.manifest, from: peer(1)).rejected == [.failed])
+  }
+
+  @Test func `has no room beyond the bound for all objects`() {
+    let source = Source(Self.payload(9_000))
+    let lone = Lone.onMesh(of: 3, policy: Self.policy) { $0.limits.objectsSizeMax = 8_999 }
+    let told = lone.hear(source.manifest, from: peer(1))
+    #expect(told.wanted == [] && told.rejected == [.throttled] && told.observed == [])
+    #expect(lone.sizes.objectBytes == 0)
+  }
+
+  @Test func `that is complete gives way to a new one when room is short, and is forgotten in time`() {
+    let lone = Lone.onMesh(of: 3, policy: Self.policy) { $0.limits.objectsSizeMax = 10_000 }
+    lone.publish(Self.payload(6_000))
+    lone.publish(Self.payload(5_000))
+    #expect(lone.sizes.objectBytes == 5_000 && lone.counters.evicted == 1)
+    lone.advance(.seconds(125))
+    #expect(lone.sizes.objectBytes == 0)
+  }
+
+  @Test func `of equal pieces fetches one of them`() {
+    let source = Source(bytes(8 * 1_024))
+    let lone = Lone.onMesh(of: 3, policy: Self.policy)
+    let wanted = lone.hear(source.manifest, from: peer(1)).wanted
+    #expect(wanted.count == 1)
+    #expect(lone.hear(messages: source.pieces(wanted), from: peer(1)).delivered == [source.manifest.authorID])
+  }
+
+  @Test func `below the threshold is an ordinary message`() {
+    let lone = Lone.onMesh(of: 1, policy: Self.policy)
+    let told = lone.publish(Self.payload(4_000))
+    #expect(told.frames.flatMap(\.frame.messages).map(\.kind) == [.plain])
+  }
+
+  @Test func `is judged whole`() {
+    var policy = Self.policy
+    policy.isJudged = true
+    let payload = Self.payload(5_000)
+    let source = Source(payload)
+    let lone = Lone.onMesh(of: 3, policy: policy)
+    lone.verdict = nil
+    let wanted = lone.hear(source.manifest, from: peer(1)).wanted
+    let told = lone.hear(messages: source.pieces(wanted), from: peer(1))
+    let isWhole = told.toJudge.map(\.message.payload) == [payload]
+    #expect(isWhole)
+  }
+}
