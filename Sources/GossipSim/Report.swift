@@ -20,6 +20,12 @@ public struct Report: Sendable {
   public let bytes: Int
   /// Bytes of messages among them.
   public let messageBytes: Int
+  /// Bytes each node that lived to the end sent and received during the stream, mean and highest.
+  public let sent: (mean: Int, high: Int)
+  /// The same of what was received.
+  public let received: (mean: Int, high: Int)
+  /// Links a message went over to the farthest node: median over the messages, and highest.
+  public let lastHop: (median: Int, high: Int)
   /// Frames on all links during the stream.
   public let frames: Int
   /// Items dropped from full queues.
@@ -35,7 +41,8 @@ public struct Report: Sendable {
   /// What should never happen, in words; empty if all is well.
   public let violations: [String]
 
-  init(_ scenario: Scenario, _ world: World, _ survivors: [Int], trafficBefore: World.Traffic) {
+  init(_ scenario: Scenario, _ world: World, _ survivors: [Int], since before: World.Meter) {
+    let trafficBefore = before.traffic
     nodes = scenario.nodes
     seed = scenario.seed
     self.published = world.publications.count
@@ -48,6 +55,9 @@ public struct Report: Sendable {
     duplicates = survivors.reduce(0) { $0 + (world.node($1)?.counters.duplicates ?? 0) }
     bytes = world.traffic.bytes - trafficBefore.bytes
     messageBytes = world.traffic.messageBytes - trafficBefore.messageBytes
+    sent = Report.spread(survivors.map { world.sentBytes[$0] - before.sent[$0] })
+    received = Report.spread(survivors.map { world.receivedBytes[$0] - before.received[$0] })
+    lastHop = Report.lastHop(world)
     frames = world.traffic.frames - trafficBefore.frames
     shed = world.traffic.shed
     let degrees = survivors.compactMap { world.node($0)?.snapshot.topics.first?.partners.count }
@@ -59,6 +69,19 @@ public struct Report: Sendable {
     simulated = world.now - .zero
     fingerprint = world.fingerprint.description
     violations = Report.violations(in: world)
+  }
+
+  private static func spread(_ figures: [Int]) -> (mean: Int, high: Int) {
+    (figures.isEmpty ? 0 : figures.reduce(0, +) / figures.count, figures.max() ?? 0)
+  }
+
+  private static func lastHop(_ world: World) -> (median: Int, high: Int) {
+    var farthest = [Int](repeating: 0, count: world.messages.count)
+    for delivery in world.deliveries {
+      farthest[Int(delivery.number)] = max(farthest[Int(delivery.number)], delivery.hops)
+    }
+    farthest.sort()
+    return farthest.isEmpty ? (0, 0) : (farthest[farthest.count / 2], farthest[farthest.count - 1])
   }
 
   /// Deliveries of published messages to these nodes.
@@ -113,7 +136,9 @@ public struct Report: Sendable {
       ("latency p50", milliseconds(0.5)), ("latency p99", milliseconds(0.99)),
       ("latency max", milliseconds(1)),
       ("duplicates per delivery", Report.rounded(duplicatesPerDelivery)),
-      ("bytes sent per node", "\(bytesPerNode)"),
+      ("bytes sent per node", "\(sent.mean), at most \(sent.high)"),
+      ("bytes received per node", "\(received.mean), at most \(received.high)"),
+      ("last hop", "\(lastHop.median), at most \(lastHop.high)"),
       ("control share", "\(Report.rounded(controlShare * 100)) %"),
       ("mesh degree", "\(mesh.low)–\(mesh.high), mean \(Report.rounded(mesh.mean))"),
       ("shed", "\(shed)"), ("simulated", "\(Report.rounded(simulated.inSeconds)) s, \(events) events"),
@@ -132,6 +157,9 @@ public struct Report: Sendable {
       ("lat_ms_p99", number(latency(0.99))),
       ("lat_ms_max", number(latency(1))), ("dup_per_delivery", Report.rounded(duplicatesPerDelivery)),
       ("bytes", "\(bytes)"), ("bytes_per_node", "\(bytesPerNode)"),
+      ("sent_mean", "\(sent.mean)"), ("sent_high", "\(sent.high)"), ("received_mean", "\(received.mean)"),
+      ("received_high", "\(received.high)"), ("last_hop", "\(lastHop.median)"),
+      ("last_hop_high", "\(lastHop.high)"),
       ("control_share", Report.rounded(controlShare)), ("frames", "\(frames)"), ("shed", "\(shed)"),
       ("mesh_mean", Report.rounded(mesh.mean)), ("events", "\(events)"),
       ("simulated_s", Report.rounded(simulated.inSeconds)), ("seed", "\(seed)"),
@@ -140,7 +168,7 @@ public struct Report: Sendable {
     return "{" + fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"
   }
 
-  private static func rounded(_ number: Double) -> String {
+  static func rounded(_ number: Double) -> String {
     let hundredths = Int((number * 100).rounded())
     let rest = abs(hundredths % 100)
     return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"

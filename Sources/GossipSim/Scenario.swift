@@ -46,7 +46,8 @@ public struct Scenario: Sendable {
     try require((1...100_000).contains(nodes), "nodes", "1 to 100000", nodes)
     try require((0...10_000_000).contains(messages), "messages", "0 to 10000000", messages)
     try require(rate > 0 && rate <= 1e6, "rate", "above 0, at most 1000000", rate)
-    try require((8...1_000_000).contains(size), "size", "8 to 1000000 bytes", size)
+    let sizeMax = policy.objects?.sizeMax ?? 1_000_000
+    try require((8...sizeMax).contains(size), "size", "8 to \(sizeMax) bytes", size)
     try require(
       (1...nodes).contains(publishers), "publishers", "1 to the number of nodes (\(nodes))", publishers)
     try require(
@@ -65,7 +66,7 @@ public struct Scenario: Sendable {
     var dice = WorldDice(seed: seed ^ 0x5cea_4a10)
     populate(&world, &dice)
     world.run(for: warmUp)
-    let before = world.traffic
+    let before = world.meter
     let victims = Array((publishers..<nodes).shuffled(using: &dice).prefix(crashes))
     let pause = Duration.nanoseconds(Int64(1e9 / rate))
     for number in 0..<messages {
@@ -78,7 +79,7 @@ public struct Scenario: Sendable {
     let expected = world.publications.count * max(0, survivors(world).count - 1)
     world.run(for: patience) { Report.reached($0, survivors($0)) >= expected }
     progress(1)
-    return Report(self, world, survivors(world), trafficBefore: before)
+    return Report(self, world, survivors(world), since: before)
   }
 
   private func populate(_ world: inout World, _ dice: inout WorldDice) {

@@ -32,7 +32,14 @@ public struct World: Sendable {
   /// Answers requests; a pure function.
   public var answer: @Sendable (Topic, Payload, Int) -> Answer = { _, payload, _ in .success(payload) }
 
+  /// Bytes each participant handed to its links so far.
+  public private(set) var sentBytes: [Int] = []
+  /// Bytes each participant got from its links so far.
+  public private(set) var receivedBytes: [Int] = []
+
   private var residents: [Resident] = []
+  /// Per message, by number, the hops to each participant; 0 where it is not, or was published.
+  private var hops: [[UInt8]] = []
   private var numbers: [MessageID: Int] = [:]
   private var places: [PeerID: Int] = [:]
   private var pipes: [Pipe] = []
@@ -43,17 +50,20 @@ public struct World: Sendable {
 
   /// A message that reached an application; small, for there are millions.
   public struct Delivery: Sendable {
-    private let place: Int32
+    /// The participant in the upper three bytes, the hops in the lowest.
+    private let place: UInt32
     /// Which message, by the order of first deliveries; `World.messages` has its id.
     public let number: Int32
     /// When.
     public let at: Instant
 
     /// Which participant.
-    public var participant: Int { Int(place) }
+    public var participant: Int { Int(place >> 8) }
+    /// How many links the message went over to get there, 1 for the publisher's neighbours; 255 or more count as 255.
+    public var hops: Int { Int(place & 0xff) }
 
-    fileprivate init(to participant: Int, number: Int, at: Instant) {
-      (place, self.number, self.at) = (Int32(participant), Int32(number), at)
+    fileprivate init(to participant: Int, number: Int, at: Instant, hops: UInt8) {
+      (place, self.number, self.at) = (UInt32(participant) << 8 | UInt32(hops), Int32(number), at)
     }
   }
 
@@ -76,6 +86,16 @@ public struct World: Sendable {
     /// Items dropped from full queues.
     public var shed = 0
   }
+
+  /// What went over the links so far, in all and per participant.
+  struct Meter: Sendable {
+    let traffic: Traffic
+    let sent: [Int]
+    let received: [Int]
+  }
+
+  /// A reading of the meter.
+  var meter: Meter { Meter(traffic: traffic, sent: sentBytes, received: receivedBytes) }
 
   private struct Resident: Sendable {
     let id: PeerID
@@ -154,6 +174,8 @@ public struct World: Sendable {
     let id = Notional.peer(index)
     places[id] = index
     residents.append(Resident(id: id, protocols: protocols, make: make))
+    sentBytes.append(0)
+    receivedBytes.append(0)
     restart(index)
     return index
   }
@@ -367,13 +389,17 @@ public struct World: Sendable {
       queue.add(.tell(index, life: life, .judged(ticket, judge(message, index))), at: now)
     case .ask(let ticket, let topic, let payload, _, _):
       queue.add(.tell(index, life: life, .answer(ticket, answer(topic, payload, index))), at: now)
-    case .deliver(let message, _):
+    case .deliver(let message, let source):
       let number = numbers[message.id] ?? messages.count
       if number == messages.count {
         messages.append(message.id)
         numbers[message.id] = number
+        hops.append(Array(repeating: 0, count: residents.count))
       }
-      deliveries.append(Delivery(to: index, number: number, at: now))
+      let before = places[source].map { $0 < hops[number].count ? hops[number][$0] : 0 } ?? 0
+      let distance = before == .max ? before : before + 1
+      if index < hops[number].count { hops[number][index] = distance }
+      deliveries.append(Delivery(to: index, number: number, at: now, hops: distance))
       fingerprint.add(message.id.bytes)
     case .published(let token, let result):
       results[token] = result
@@ -445,6 +471,7 @@ public struct World: Sendable {
         pipes[pipe].busyUntil = max(pipes[pipe].busyUntil, now) + .nanoseconds(nanoseconds)
         pipes[pipe].inFlight += bytes.count
         traffic.bytes += bytes.count
+        sentBytes[pipes[pipe].from] += bytes.count
         var arrival = pipes[pipe].busyUntil + pipes[pipe].latency
         if model.jitter > .zero {
           arrival = arrival + .nanoseconds(Int64.random(in: 0...model.jitter.nanoseconds, using: &dice))
@@ -459,6 +486,7 @@ public struct World: Sendable {
   /// Cuts bytes into frames, decodes them, and hands them over in order.
   private mutating func receive(_ bytes: [UInt8], _ manner: Manner, _ pipe: Int) {
     let (receiver, sender) = (pipes[pipe].to, residents[pipes[pipe].from].id)
+    receivedBytes[receiver] += bytes.count
     var offset = 0
     while offset < bytes.count, pipes[pipe].isOpen {
       guard case .complete(let length, let size)? = unsafe try? Varint.read(bytes.span.bytes, at: offset),

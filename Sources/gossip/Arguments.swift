@@ -33,6 +33,23 @@ extension Multiaddr: ExpressibleByArgument {
 
 extension Signing: ExpressibleByArgument {}
 
+extension Manner: ExpressibleByArgument {
+  /// Its name in files and on the command line.
+  var argument: String { "\(self)" }
+
+  /// Those that can be asked for.
+  static var arguments: String { spreading.map(\.argument).joined(separator: ", ") }
+
+  /// The manner of this name, however it is written: `digestFirst`, `digest-first`, `digestfirst`.
+  public init?(argument: String) {
+    func plain(_ name: String) -> String { name.lowercased().filter(\.isLetter) }
+    guard let manner = Manner.spreading.first(where: { plain($0.argument) == plain(argument) }) else {
+      return nil
+    }
+    self = manner
+  }
+}
+
 /// How messages get their ids, as far as it can be named.
 enum IdentificationArgument: String, ExpressibleByArgument, CaseIterable {
   case author, contentHash
@@ -57,6 +74,9 @@ struct VisitorOptions: ParsableArguments {
     name: .long, help: "What must be signed: \(Signing.allCases.map(\.rawValue).joined(separator: ", ")).")
   var signing: Signing = .strictSign
 
+  @Option(name: .long, help: "How the topic spreads: \(Manner.arguments).")
+  var spread: Manner = .gossipSub
+
   @Option(name: .customLong("message-id"), help: "How messages get their ids: author, contentHash.")
   var identification: IdentificationArgument = .author
 
@@ -72,5 +92,7 @@ struct VisitorOptions: ParsableArguments {
     }
   }
 
-  var policy: TopicPolicy { TopicPolicy(signing: signing, identification: identification.identification) }
+  var policy: TopicPolicy {
+    TopicPolicy(spread: spread, signing: signing, identification: identification.identification)
+  }
 }

@@ -35,6 +35,12 @@ struct Dev: AsyncParsableCommand {
   @Option(name: .long, help: "Connections each node opens.")
   var dials = 4
 
+  @Option(name: .long, help: "How the topic spreads: \(Manner.arguments).")
+  var spread: Manner = .gossipSub
+
+  @Option(name: .long, help: "Compare what nodes hold this often, and fetch what is missing, such as 4s.")
+  var heal: DurationArgument?
+
   @Flag(name: .long, help: "Connect the nodes inside the process, without sockets.")
   var memory = false
 
@@ -48,8 +54,13 @@ struct Dev: AsyncParsableCommand {
       throw ValidationError("--size must be \(DevMessage.sizeMin) to 1000000")
     }
     guard (0...65_000).contains(port) else { throw ValidationError("--port must be 0 to 65000") }
+    guard spread != .direct || dials >= nodes - 1 else {
+      throw ValidationError("--spread direct reaches neighbours only: it needs --dials \(nodes - 1)")
+    }
     guard dials >= 1 else { throw ValidationError("--dials must be at least 1") }
   }
+
+  var policy: TopicPolicy { TopicPolicy(spread: spread, heal: Heal(digestsEvery: heal?.duration)) }
 
   func run() async throws {
     let network = try await DevNetwork(self)

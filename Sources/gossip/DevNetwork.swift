@@ -9,10 +9,12 @@ final class DevNetwork: Sendable {
   let statistics: DevStatistics
   let start = ContinuousClock.now
   private let topic: Topic
+  let policy: TopicPolicy
   private let dials: Int
 
   init(_ options: Dev) async throws {
     topic = Topic(options.topic)
+    policy = options.policy
     dials = options.dials
     let memory = options.memory ? MemoryNetwork() : nil
     var hosts: [Host] = []
@@ -53,7 +55,7 @@ final class DevNetwork: Sendable {
   }
 
   private func subscribe(_ index: Int, _ host: Host) async throws {
-    try await host.withSubscription(to: topic, TopicPolicy()) { incoming in
+    try await host.withSubscription(to: topic, policy) { incoming in
       for await event in incoming {
         switch event {
         case .missed(let count): statistics.missed(count, at: index)

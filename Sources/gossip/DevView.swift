@@ -37,9 +37,10 @@ final class DevView: Sendable {
     guard let address = await network.firstAddress() else { return }
     Terminal.say("From another terminal, while it runs:")
     let gossip = CommandLine.arguments[0]
-    Terminal.say("  \(gossip) subscribe \(topic) --connect \(address)")
-    Terminal.say("  \(gossip) publish \(topic) \"hello\" --connect \(address)")
-    Terminal.say("  \(gossip) run --topic \(topic) --connect \(address)")
+    let spread = network.policy.spread == .gossipSub ? "" : " --spread \(network.policy.spread.argument)"
+    Terminal.say("  \(gossip) subscribe \(topic)\(spread) --connect \(address)")
+    Terminal.say("  \(gossip) publish \(topic) \"hello\"\(spread) --connect \(address)")
+    if spread.isEmpty { Terminal.say("  \(gossip) run --topic \(topic) --connect \(address)") }
   }
 
   func showEverySecond() async throws {

@@ -55,7 +55,7 @@ import Testing
     ("a: [", "not YAML"),
   ])
   func `that is wrong says where, what was expected and what was found`(text: String, expected: String) {
-    let fault = #expect(throws: NodeFile.Fault.self) { try NodeFile(text) }
+    let fault = #expect(throws: Reading.Fault.self) { try NodeFile(text) }
     #expect(fault?.description.contains(expected) == true, "\(fault?.description ?? "")")
   }
 }
