@@ -17,6 +17,8 @@ public enum Notice: Hashable, Sendable {
   case resumed(PeerID)
   /// A heartbeat came later than a tenth of its interval.
   case lateHeartbeat(by: Duration)
+  /// Something about epochs, and the partners they give.
+  case epoch(EpochNotice)
 }
 
 /// Which side ended a mesh partnership.
@@ -38,6 +40,14 @@ public enum Observation: String, CaseIterable, Hashable, Sendable {
   case flooded
   /// It does not read: its outbound queue was full.
   case stalled
+  /// It routed something to us although it is no partner of this epoch.
+  case outsider
+  /// It sent a large message nobody had asked it for.
+  case unasked
+  /// It sent a message that is not what its digest said.
+  case falseDigest
+  /// It offered again and again what it then could not give.
+  case emptyOffer
 }
 
 /// Why a message was not believed (the names of go-libp2p-pubsub's trace).
