@@ -59,8 +59,8 @@ struct ExplainAudience: ParsableCommand {
     for choice in AudienceDecision.Choice.allCases {
       let (cost, name) = (decision.cost(of: choice), "\(choice)")
       line.add("\(name)_time_s", cost.time)
-      line.add("\(name)_bytes", cost.bytes)
-      line.add("\(name)_upload", cost.upload)
+      line.add("\(name)_bytes", Int(min(cost.bytes, 1e18)))
+      line.add("\(name)_upload", Int(min(cost.upload, 1e18)))
     }
     Terminal.print(line.text)
   }

@@ -33,7 +33,7 @@ public struct DigestFirst: Dissemination {
   /// How often a peer lacked what it had offered, since it last gave something.
   private var lacks: [PeerID: Int] = [:]
   /// When we last told a peer all digests of a topic because it asked.
-  private var retold: [PeerID: [Topic: Instant]] = [:]
+  private var retold: OrderedDictionary<PeerID, [Topic: Instant]> = [:]
   /// Topics with fewer than `partnersMin` partners within reach.
   private var lonely: OrderedSet<Topic> = []
   private var isPulling = false
@@ -84,6 +84,7 @@ public struct DigestFirst: Dissemination {
   private mutating func spread(_ accepted: Acceptance, _ commons: inout Commons) {
     let message = accepted.message
     let givers = digests.settle(message.id)
+    hashes.forget(message.id)
     for holder in accepted.holders { lacks[holder] = nil }
     let receivers = partners(on: message.topic).filter {
       !accepted.holders.contains($0) && !givers.contains($0) && $0 != message.author
@@ -143,12 +144,11 @@ public struct DigestFirst: Dissemination {
     if !wanted.isEmpty { commons.say(.want(wanted), to: peer) }
   }
 
-  /// Answers a peer that asks what there is; once per topic and block interval.
+  /// Answers a peer that asks what there is. Asking twice within a block interval is no fault: a new partner may
+  /// also be the only one.
   private mutating func retell(_ topic: Topic, to peer: PeerID, _ commons: inout Commons) {
     guard commons.isJoined(topic), isAdmitted(peer, on: topic, &commons) else { return }
-    if let last = retold[peer]?[topic], commons.now - last < parameters.blockInterval {
-      return commons.observe(.flooded, of: peer)
-    }
+    if let last = retold[peer]?[topic], commons.now - last < parameters.blockInterval { return }
     retold[peer, default: [:]][topic] = commons.now
     offerLive(on: topic, to: peer, &commons)
   }
@@ -338,7 +338,7 @@ public struct DigestFirst: Dissemination {
   private mutating func leave(_ topic: Topic) {
     digests.forget(topic)
     lonely.remove(topic)
-    for peer in Array(retold.keys) {  // in any order: each is only removed from
+    for peer in Array(retold.keys) {
       retold[peer]?[topic] = nil
       if retold[peer]?.isEmpty == true { retold[peer] = nil }
     }
@@ -366,6 +366,9 @@ private struct Hashes: Sendable {
     let hash = known[message.id] ?? remember(message)
     return Advert(id: message.id, hash: hash, size: UInt64(message.wire.bytes.count))
   }
+
+  /// A message that comes again after a long time may be encoded otherwise.
+  mutating func forget(_ id: MessageID) { known[id] = nil }
 
   private mutating func remember(_ message: Message) -> [UInt8] {
     if ages.count >= Hashes.countMax, let oldest = ages.popFirst() { known[oldest] = nil }
