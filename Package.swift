@@ -82,7 +82,7 @@ let package = Package(
 
     .testTarget(
       name: "CoreTests", dependencies: ["GossipCore", crypto, ordered], swiftSettings: toolSettings),
-    .testTarget(name: "NodeTests", dependencies: ["GossipCore"], swiftSettings: toolSettings),
+    .testTarget(name: "NodeTests", dependencies: ["GossipCore", crypto], swiftSettings: toolSettings),
     .testTarget(name: "ArchitectureTests", swiftSettings: toolSettings),
     .testTarget(name: "FuzzTests", dependencies: ["GossipFuzz"], swiftSettings: toolSettings),
     .testTarget(

@@ -177,6 +177,10 @@ extension Host {
       id: publication.id, sentTo: publication.sentTo, subscribers: publication.subscribers, host: self)
   }
 
+  /// Tells the node of an epoch: its roster, and its beacon once it is known. Topics spread by `digestFirst` choose
+  /// their partners by it. `Epoch.prepare`, called beforehand, keeps the hashing off the host's loop.
+  public func begin(_ epoch: Epoch) { handle(.epoch(epoch)) }
+
   private func waitForRoom() async {
     let patience = configuration.limits.publishPatience
     guard patience > .zero else { return }

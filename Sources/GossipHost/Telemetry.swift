@@ -85,6 +85,13 @@ final class Telemetry: @unchecked Sendable {
       logger.warning("a heartbeat came late; is the machine overloaded?", metadata: ["by": "\(delay)"])
     case .paused(let peer): logger.debug("reading paused", metadata: ["peer": "\(peer)"])
     case .resumed(let peer): logger.debug("reading resumed", metadata: ["peer": "\(peer)"])
+    case .epoch(.began(let number)): logger.info("epoch began", metadata: ["epoch": "\(number)"])
+    case .epoch(.overdue(let number)):
+      logger.warning("no beacon has come; its partners stay", metadata: ["epoch": "\(number)"])
+    case .epoch(.refused(let number, let reason)):
+      logger.warning("epoch not taken", metadata: ["epoch": "\(number)", "reason": "\(reason)"])
+    case .epoch(.fewPartners(let topic, let usable)):
+      logger.warning("too few partners", metadata: ["topic": "\(topic)", "usable": "\(usable)"])
     case .rejected, .observed, .shed:
       break  // as frequent as messages can be: counted, and seen by whoever listens to notices
     }

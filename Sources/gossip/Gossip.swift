@@ -24,6 +24,7 @@ struct Gossip: AsyncParsableCommand {
     version: "swift-gossip 0.1.0",
     subcommands: [
       Dev.self, Run.self, Publish.self, Subscribe.self, Peers.self, Keygen.self, Simulate.self,
+      ExplainAudience.self,
     ])
 }
 

@@ -176,6 +176,17 @@ func eventually(_ what: String, _ holds: @escaping @Sendable () -> Bool) async t
     #expect(first.output.contains(#""coverage":1.0"#) && first.output.contains(#""fingerprint":""#))
   }
 
+  @Test func `explains how some of the nodes are best reached`() async throws {
+    let arguments = [
+      "explain-audience", "--recipients", "100", "--nodes", "1000", "--fanout", "12", "--size",
+    ]
+    let small = try await Command.run(arguments + ["1024", "--json"])
+    #expect(small.status == 0 && small.output.contains(#""choice":"direct""#), "\(small.output)")
+    let large = try await Command.run(arguments + ["102400"])
+    #expect(large.output.contains("sub-overlay: the least cost"))
+    #expect(try await Command.run(["explain-audience", "--recipients", "0", "--size", "1"]).status == 64)
+  }
+
   @Test(arguments: [[], ["--memory"], ["--json"]])
   func `shows a network, also where nobody looks`(extra: [String]) async throws {
     let shown = try await Command.run(["dev", "--nodes", "5", "--for", "3s", "--port", "0"] + extra)

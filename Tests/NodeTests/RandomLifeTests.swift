@@ -17,8 +17,9 @@ import Testing
         // Heartbeat and promise; per request and inquiry one, for those of the last seconds.
         && sizes.alarms <= 200
         // Per topic and peer a mesh place, a fanout place and a backoff; per peer an allowance and its IDONTWANTs;
-        // inquiries and requests.
-        && sizes.perPeer <= 12 * (3 * 3 + 2) + 4 + 12
+        // inquiries and requests; for digest first, per topic and peer a partner and one to be looked at, per peer
+        // four digests, and three things to remember.
+        && sizes.perPeer <= 12 * (3 * 3 + 2) + 4 + 12 + 12 * (2 * 8 + 4 + 3)
       guard isWithin else {
         Issue.record("seed \(seed), step \(step): \(sizes)")
         return

@@ -29,6 +29,8 @@ extension Node {
     case withdraw(inquiry: UInt64)
     /// The application's answer to a peer's request: ← `Effect.ask`.
     case answer(Ticket, Answer)
+    /// The application's chain has settled a roster, or drawn a beacon: who is whose partner from now on.
+    case epoch(Epoch)
     /// ← `Effect.check`
     case checked(Ticket, authentic: Bool)
     /// ← `Effect.judge`

@@ -36,7 +36,7 @@ public struct Node: Sendable {
       case .infection: Infection(configuration.infection)
       case .advert: AdvertGossip(configuration.advert)
       case .slots: SlotTable(configuration.slots)
-      case .digestFirst: DigestFirst(configuration.digestFirst)
+      case .digestFirst: DigestFirst(configuration.digestFirst, as: me)
       case .antiEntropy: AntiEntropy(configuration.antiEntropy)
       }
     }
@@ -87,6 +87,7 @@ public struct Node: Sendable {
     case .ask(let inquiry): tell(.direct, .told(.ask(inquiry)))
     case .withdraw(let token): tell(.direct, .told(.withdraw(inquiry: token)))
     case .answer(let ticket, let answer): tell(.direct, .told(.answer(ticket, answer)))
+    case .epoch(let epoch): tell(.digestFirst, .told(.epoch(epoch)))
     case .checked(let ticket, let authentic): checked(ticket, authentic)
     case .judged(let ticket, let verdict): judged(ticket, verdict)
     case .signed(let ticket, let signature, let key): signed(ticket, signature, key)

@@ -17,6 +17,8 @@ public enum Notice: Hashable, Sendable {
   case resumed(PeerID)
   /// A heartbeat came later than a tenth of its interval.
   case lateHeartbeat(by: Duration)
+  /// Something about epochs, and the partners they give.
+  case epoch(EpochNotice)
 }
 
 /// Which side ended a mesh partnership.
@@ -40,8 +42,14 @@ public enum Observation: String, CaseIterable, Hashable, Sendable {
   case stalled
   /// It sent a message and could not give what that depends on.
   case incomplete
+  /// It routed something to us although it is no partner of this epoch.
+  case outsider
   /// It sent what nobody had asked it for.
-  case unrequested
+  case unasked
+  /// It sent a message that is not what its digest said.
+  case falseDigest
+  /// It offered again and again what it then could not give.
+  case emptyOffer
 }
 
 /// Why a message was not believed (the names of go-libp2p-pubsub's trace).

@@ -108,6 +108,8 @@ public struct Counters: Hashable, Sendable {
   public var dontWantsReceived: UInt64 = 0
   /// Entries thrown out because a table was full.
   public var evicted: UInt64 = 0
+  /// Digests that gave way to newer ones of the same peer.
+  public var digestsDropped: UInt64 = 0
   /// Heartbeats of GossipSub.
   public var heartbeats: UInt64 = 0
 

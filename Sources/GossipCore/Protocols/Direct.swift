@@ -68,7 +68,7 @@ public struct Direct: Dissemination {
     case .vanished(let peer): forget(peer, &commons)
     case .began, .joined, .left, .changed, .arrived, .departed, .met, .refused, .withdrawn, .echoed, .served,
       .lost,
-      .gaveUp, .lacked, .rang:
+      .gaveUp, .lacked, .told(.epoch), .rang:
       break
     }
   }

@@ -85,4 +85,5 @@ public enum Command: Sendable {
   case ask(Inquiry)
   case withdraw(inquiry: UInt64)
   case answer(Ticket, Answer)
+  case epoch(Epoch)
 }

@@ -110,7 +110,9 @@ public struct SendQueue: Sendable {
       case .digest(let nonce, let ids): push(offers: ids, &shed) { .digest(nonce: nonce, $0) }
       case .fetch(let nonce, let ids): push(offers: ids, &shed) { .fetch(nonce: nonce, $0) }
       case .advert(let topic, let adverts):
-        push(parts: adverts, size: { $0.fieldSize }, &shed) { .advert(topic, $0) }
+        for part in adverts.chunks(of: wire.advertsSent) {
+          push(parts: part, size: { $0.fieldSize }, &shed) { .advert(topic, $0) }
+        }
       }
     }
     for message in frame.messages { push(message, &shed) }
@@ -238,7 +240,12 @@ public struct SendQueue: Sendable {
     guard words.isEmpty, !(hasDontWant && !messages.isEmpty) else { return frame }
     takeMessages(&frame, &size)
     guard messages.isEmpty, letters.isEmpty else { return frame }
+    var adverts = 0
     while let offer = offers.first, frame.isEmpty || size + offer.fieldSize <= wire.controlSizeSent {
+      if case .advert(_, let more) = offer {
+        adverts += more.count
+        if adverts > wire.advertsSent { break }
+      }
       offers.removeFirst()
       offerBytes -= offer.fieldSize
       size += offer.fieldSize

@@ -23,6 +23,8 @@ public struct WireLimits: Hashable, Sendable {
   public var messagesSent = 500
   /// Ids in one `dontWant` we send: Go reads ten per frame and ignores the rest.
   public var dontWantIDsSent = 10
+  /// Adverts we put into one frame: what Bamboo's digests may be.
+  public var advertsSent = 256
 
   /// The defaults.
   public init() {}
@@ -33,7 +35,7 @@ public struct WireLimits: Hashable, Sendable {
       ("subscriptionsPerFrame", subscriptionsPerFrame), ("controlsPerFrame", controlsPerFrame),
       ("idsPerFrame", idsPerFrame), ("idSizeMax", idSizeMax), ("topicSizeMax", topicSizeMax),
       ("controlSizeSent", controlSizeSent), ("frameSizeSent", frameSizeSent), ("messagesSent", messagesSent),
-      ("dontWantIDsSent", dontWantIDsSent),
+      ("dontWantIDsSent", dontWantIDsSent), ("advertsSent", advertsSent),
     ] where !(1...1 << 30).contains(value) {
       throw ConfigurationError("wire.\(name)", expected: "1 to 2^30", found: "\(value)")
     }

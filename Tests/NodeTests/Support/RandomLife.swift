@@ -38,6 +38,8 @@ final class RandomLife {
       configuration.direct.requestsPerPeer = 3
       configuration.direct.inquiriesMax = 4
       configuration.direct.patienceMax = .seconds(5)
+      configuration.digestFirst.digestsPerPeer = 4
+      configuration.digestFirst.hashesPerTurn = 20
     }
     lone.signsAtOnce = false
     lone.checksAtOnce = false
@@ -192,6 +194,17 @@ final class RandomLife {
           patience: any([.zero, .milliseconds(50), .seconds(3)]))))
   }
 
+  /// The company and the node, with two strangers or without; some are not able to verify what we spread.
+  private func someEpoch() -> Told {
+    let members = peers(0...(chance(50) ? 14 : 12)).map {
+      Epoch.Member($0, verifies: chance(10) ? ["other"] : nil)
+    }
+    let number = UInt64.random(in: 1...9, using: &dice)
+    let beacon = chance(20) ? nil : [UInt8](repeating: UInt8(number), count: 32)
+    guard let epoch = try? Epoch(number: number, roster: members, beacon: beacon) else { return Told() }
+    return lone.tell(.epoch(epoch))
+  }
+
   private func happen() -> Told {
     let peer = any(company)
     switch Int.random(in: 0..<100, using: &dice) {
@@ -208,7 +221,8 @@ final class RandomLife {
     case 89: return lone.tell(.shed(peer, any(Lane.allCases), count: 3))
     case 90: return lone.tell(.garbled(.malformed("frame"), from: peer))
     case 91: return lone.tell(.watchReach(someID(), chance(50)))
-    case 92: return lone.jump(any([.seconds(10), .seconds(200), .seconds(4_000)]))
+    case 92: return someEpoch()
+    case 93: return lone.jump(any([.seconds(10), .seconds(200), .seconds(4_000)]))
     default: return lone.advance(.milliseconds(Int64.random(in: 1...700, using: &dice)))
     }
   }
