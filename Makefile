@@ -79,8 +79,9 @@ bench-build: build # and the counter of allocations, where it can be built
 	@cd Benchmarks && swift build -c release --product bench
 	@cd Benchmarks && { clang -O2 -shared -fPIC -o .build/allocations.so Allocations/allocations.c 2>/dev/null || true; }
 
-bench: bench-build ## the standard set of benchmarks as tables, under ten minutes (RUNS=3, or ARGS="w1 m=1000" for one)
+bench: bench-build build ## the standard set of benchmarks as tables, under ten minutes (RUNS=3, or ARGS="w1 m=1000" for one)
 	@$(if $(ARGS),Benchmarks/.build/release/bench $(ARGS),$(BENCH_ALL) json=$(LATEST))
+	@$(if $(ARGS),,echo; echo "Simulated, Scenarios/100.yaml:"; $(GOSSIP) simulate --scenario Scenarios/100.yaml --compare --runs 1)
 
 bench-large: bench-build ## the 10,000-node simulation; takes minutes and gigabytes
 	@$(BENCH_ALL) large=only

@@ -1,3 +1,5 @@
+import GossipCore
+
 /// The standard set: what is measured from version to version, and what others reach.
 ///
 /// The figures of others are go-libp2p-pubsub 0.16 on go-libp2p 0.47 (Go 1.27, its defaults but for queues of 4,096),
@@ -39,7 +41,7 @@ struct Case: Sendable {
     (figure, .other(name: "go", value))
   }
 
-  static let all: [Case] = network + links + loss + others
+  static let all: [Case] = network + spreads + links + loss + others
 
   private static let network: [Case] = [
     Case(
@@ -80,6 +82,22 @@ struct Case: Sendable {
       shape: .figure(key: "allocs_per_delivery", unit: "a delivery", more: []),
       rivals: [go("allocs_per_delivery", 376)], runs: 1, countsAllocations: true),
   ]
+
+  /// The other manners of spreading, in the same network. Push needs its healer, as in Fabric.
+  private static let spreads: [Case] = Manner.spreading.filter { $0 != .gossipSub && $0 != .direct }.flatMap {
+    manner -> [Case] in
+    let more = manner == .push ? ["heal=4000"] : []
+    return [
+      Case(
+        key: "w1-1k-\(manner)", title: "W1 1 KiB signed, \(manner)",
+        arguments: ["w1", "window=64", "m=500", "spread=\(manner)"] + more,
+        rivals: [("cpu_us_per_delivery", .own(key: "w1-1k-strict", name: "gossipSub"))], runs: 2),
+      Case(
+        key: "w1-64k-\(manner)", title: "W1 64 KiB signed, \(manner)",
+        arguments: ["w1", "size=65536", "window=2", "m=60", "spread=\(manner)"] + more,
+        rivals: [("cpu_us_per_delivery", .own(key: "w1-64k-strict", name: "gossipSub"))], runs: 2),
+    ]
+  }
 
   private static let links: [Case] = [
     Case(

@@ -24,8 +24,13 @@ struct Settings: Sendable {
   func text(_ key: String, _ standard: String) -> String { values[key] ?? standard }
   var isSigned: Bool { text("sign", "strict") == "strict" }
 
-  /// Signed by the author, or anonymous and named by content.
+  /// Signed by the author, or anonymous and named by content; `spread` names the manner, `heal` says after how many
+  /// milliseconds what is missing is fetched.
   var policy: TopicPolicy {
-    isSigned ? TopicPolicy() : TopicPolicy(signing: .strictNoSign, identification: .contentHash)
+    var policy = isSigned ? TopicPolicy() : TopicPolicy(signing: .strictNoSign, identification: .contentHash)
+    policy.spread = Manner.spreading.first { "\($0)" == text("spread", "gossipSub") } ?? .gossipSub
+    let heal = number("heal", 0)
+    if heal > 0 { policy.heal = .digests(every: .milliseconds(heal)) }
+    return policy
   }
 }

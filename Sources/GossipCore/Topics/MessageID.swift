@@ -71,6 +71,9 @@ extension MessageID: Hashable {
     if let long { hasher.combine(long) }
   }
 
+  /// For tables of our own.
+  var tableHash: Int { _rawHashValue(seed: 0) }
+
   /// What tables ask for.
   public func _rawHashValue(seed: Int) -> Int {
     guard let long else { return WordHash.hash(a, b, c, d, e, f, seed: seed) }
