@@ -16,8 +16,8 @@ import Testing
         // Heartbeat and promise; per request and inquiry one, for those of the last seconds.
         && sizes.alarms <= 200
         // Per topic and peer a mesh place, a fanout place and a backoff; per peer an allowance and its IDONTWANTs;
-        // inquiries and requests.
-        && sizes.perPeer <= 12 * (3 * 3 + 2) + 4 + 12
+        // inquiries and requests; what waits to be pushed; open offers of rumors, and peers asked.
+        && sizes.perPeer <= 12 * (3 * 3 + 2) + 4 + 12 + 8 + (8 * 3 + 12)
       guard isWithin else {
         Issue.record("seed \(seed), step \(step): \(sizes)")
         return

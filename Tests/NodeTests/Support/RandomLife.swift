@@ -35,6 +35,9 @@ final class RandomLife {
       configuration.direct.requestsPerPeer = 3
       configuration.direct.inquiriesMax = 4
       configuration.direct.patienceMax = .seconds(5)
+      (configuration.push.bufferedMax, configuration.push.iterations) = (8, 3)
+      (configuration.infection.rumorsMax, configuration.infection.finishedMax) = (8, 8)
+      (configuration.infection.asksPerPeer, configuration.infection.pushBelow) = (8, 100)
     }
     lone.signsAtOnce = false
     lone.checksAtOnce = false
