@@ -391,6 +391,22 @@ extension Told {
     #expect(lone.hear(message, on: .infection, from: peer(2)).offered.count == 3)
   }
 
+  @Test func `of what finished long ago is news when too much finished since`() {
+    let lone = Lone.infecting(3) {
+      ($0.limits.seenFor, $0.gossipSub.historyLength, $0.infection.finishedMax) = (.seconds(1), 3, 1)
+    }
+    let messages = (1...2).map { WireMessage.by(peer(90), $0) }
+    for message in messages {
+      for member in lone.take(message, from: peer(1)).offered {
+        _ = lone.answer(wanting: message.authorID, from: member)
+      }
+    }
+    lone.advance(.seconds(5))
+    let told = lone.offer(messages.map(\.authorID), from: peer(2))
+    #expect(told.wanted == [messages[0].authorID])
+    #expect(lone.counters.evicted == 1)
+  }
+
   // CT-17
   @Test func `of what is held for long is answered held, and begins nothing`() {
     let lone = Lone.infecting(3) { $0.limits.seenFor = .seconds(1) }

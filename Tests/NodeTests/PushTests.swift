@@ -58,6 +58,15 @@ extension Lone {
     #expect(lone.sizes.perPeer == 0)
   }
 
+  // FT-61
+  @Test func `looks for others in each further flush, while there are any`() {
+    let lone = Lone.pushing(to: 9) { $0.push.iterations = 4 }
+    let message = WireMessage.by(peer(90), 1)
+    lone.hear(message, on: .push, from: peer(1))
+    let receivers = lone.advance(.seconds(1)).receivers(of: message.authorID)
+    #expect(receivers.count == 8 && Set(receivers) == Set(peers(2...9)))
+  }
+
   // FT-60: zero means zero.
   @Test func `of no iterations pushes nothing`() {
     let lone = Lone.pushing(to: 20) { $0.push.iterations = 0 }

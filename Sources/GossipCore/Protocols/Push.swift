@@ -26,7 +26,7 @@ public struct Push: Dissemination {
 
   private struct Copy: Sendable {
     let message: Message
-    /// Who has it, as far as we know: those who sent it, and its author.
+    /// Who has it, as far as we know: those who sent it or got it from us, and its author.
     var holders: OrderedSet<PeerID>
     var flushesLeft: Int
   }
@@ -105,7 +105,10 @@ public struct Push: Dissemination {
     let drawn = draw(for: copies, on: topic, &commons)
     var again = Buffer(due: commons.now + parameters.burstLatency)
     for var copy in copies {
-      for peer in receivers(of: copy, among: drawn) { commons.forward(copy.message, to: peer) }
+      for peer in receivers(of: copy, among: drawn) {
+        commons.forward(copy.message, to: peer)
+        if !parameters.drawsHolders { copy.holders.append(peer) }  // the next flush looks for others
+      }
       copy.flushesLeft -= 1
       if copy.flushesLeft > 0, !isLast {
         again.copies[copy.message.id] = copy
