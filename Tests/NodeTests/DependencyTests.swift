@@ -14,7 +14,7 @@ import Testing
     return (lone, lone.tell(.judged(told.toJudge[0].ticket, .await([deploy.authorID]))))
   }
 
-  // CA-14
+  // CA-14, CT-23
   @Test func `asks its sender for it, and is judged again and passed on when it came`() {
     let (lone, asked) = waiting()
     #expect(asked.said == [.want([deploy.authorID], to: peer(1))])
@@ -47,7 +47,7 @@ import Testing
     #expect(told.observed.contains(.init(.brokenPromise, peer(1))))
   }
 
-  // CA-15
+  // CA-15, CT-23
   @Test func `that nobody can complete is given up after a minute, and held against who sent it`() {
     let (lone, _) = waiting()
     let told = lone.advance(.seconds(61))

@@ -18,8 +18,8 @@ import Testing
         && sizes.alarms <= 200
         // Per topic and peer a mesh place, a fanout place and a backoff; per peer an allowance and its IDONTWANTs;
         // inquiries and requests; for digest first, per topic and peer a partner and one to be looked at, per peer
-        // four digests, and three things to remember.
-        && sizes.perPeer <= 12 * (3 * 3 + 2) + 4 + 12 + 12 * (2 * 8 + 4 + 3)
+        // four digests, and three things to remember; what waits to be pushed; open offers of rumors, and peers asked.
+        && sizes.perPeer <= 12 * (3 * 3 + 2) + 4 + 12 + 12 * (2 * 8 + 4 + 3) + 8 + (8 * 3 + 12)
       guard isWithin else {
         Issue.record("seed \(seed), step \(step): \(sizes)")
         return

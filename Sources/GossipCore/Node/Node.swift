@@ -239,7 +239,7 @@ public struct Node: Sendable {
   /// Running totals since birth.
   public var counters: Counters {
     var counters = commons.counters
-    counters.evicted =
+    counters.evicted +=
       commons.seen.evicted + commons.store.evicted + commons.wants.refused
       + commons.awaiting.refused + commons.objects.evicted
     return counters

@@ -106,6 +106,10 @@ public struct Counters: Hashable, Sendable {
   public var dontWantsSent: UInt64 = 0
   /// IDONTWANT frames heard.
   public var dontWantsReceived: UInt64 = 0
+  /// Offers to members chosen at random (infection).
+  public var offersMade: UInt64 = 0
+  /// Messages whose offering ended because no member was left to be offered them (infection).
+  public var ranOutOfPeers: UInt64 = 0
   /// Entries thrown out because a table was full.
   public var evicted: UInt64 = 0
   /// Digests that gave way to newer ones of the same peer.

@@ -40,6 +40,9 @@ final class RandomLife {
       configuration.direct.patienceMax = .seconds(5)
       configuration.digestFirst.digestsPerPeer = 4
       configuration.digestFirst.hashesPerTurn = 20
+      (configuration.push.bufferedMax, configuration.push.iterations) = (8, 3)
+      (configuration.infection.rumorsMax, configuration.infection.finishedMax) = (8, 8)
+      (configuration.infection.asksPerPeer, configuration.infection.pushBelow) = (8, 100)
     }
     lone.signsAtOnce = false
     lone.checksAtOnce = false
