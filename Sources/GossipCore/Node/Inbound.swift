@@ -142,6 +142,11 @@ extension Node {
       // Nothing to examine: believed in the turn it came in.
       tell(policy, .met(message.id, message.wire, from: peer))
       commons.wants.forget(message.id)
+      guard !commons.store.isStale(message, policy) else {
+        commons.seen.insert(message.id, .ignored, at: commons.now)
+        commons.counters.ignored += 1
+        return tell(policy, .refused(message.id, holders: [peer]))
+      }
       commons.seen.insert(message.id, .accepted, at: commons.now)
       return believe(message, holders: [peer], policy, isHealed: manner == .antiEntropy)
     }
@@ -238,10 +243,10 @@ extension Node {
       .accepted(Acceptance(message: message, holders: holders, audience: .everyone, isHealed: isHealed)))
   }
 
-  /// Kept, so that others can be given it; what it replaces or pushes out is withdrawn.
+  /// Kept, so that others can be given it; what it replaces or pushes out is withdrawn at the end of the turn.
   mutating func keep(_ message: Message, _ policy: TopicPolicy) {
     guard policy.spread.keepsMessages else { return }
-    for id in commons.store.put(message, policy, at: commons.now) { tell(policy, .withdrawn(id)) }
+    commons.store.put(message, policy, at: commons.now)
   }
 
   /// Counts and tells why a message was not believed. What is the senders' fault is held against them.

@@ -85,6 +85,7 @@ extension Node {
   private mutating func spread(_ publishing: Publishing, _ id: MessageID) {
     let policy = publishing.policy
     let message = Message(id: id, wire: publishing.wire)
+    guard !commons.store.isStale(message, policy) else { return failed(publishing.draft, .stale(id)) }
     commons.seen.insert(id, .accepted, at: commons.now)
     commons.wants.forget(id)
     for manner in policy.manners { speak(manner) }
