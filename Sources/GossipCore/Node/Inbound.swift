@@ -246,7 +246,13 @@ extension Node {
   /// Kept, so that others can be given it; what it replaces or pushes out is withdrawn at the end of the turn.
   mutating func keep(_ message: Message, _ policy: TopicPolicy) {
     guard policy.spread.keepsMessages else { return }
-    commons.store.put(message, policy, at: commons.now)
+    guard case .last = policy.retention, !commons.isJoined(message.topic) else {
+      return commons.store.put(message, policy, at: commons.now)
+    }
+    // Nobody would ever leave the topic, and so end it.
+    var brief = policy
+    brief.retention = .heartbeats
+    commons.store.put(message, brief, at: commons.now)
   }
 
   /// Counts and tells why a message was not believed. What is the senders' fault is held against them.

@@ -47,6 +47,8 @@ public enum Retention: Hashable, Sendable {
   case during(Duration)
   /// Those at the highest positions, so many and the one before; needs `Meaning.position`. As Fabric keeps blocks.
   ///
+  /// On a topic this node publishes to without being on it, they are kept like `heartbeats`.
+  ///
   /// What lies farther below the highest position is stale. Judge such topics: whoever may publish a very high
   /// position decides what is kept.
   case last(Int)
