@@ -35,6 +35,8 @@ import Testing
     for _ in 0..<count { world.add(speaking: `Healing in a simulated network`.healingOnly) }
     for index in 0..<count { world.tell(index, .subscribe("t", policy(heal))) }
     for number in 0..<10 { world.publish(Payload("m \(number)"), to: "t", by: 0) }
+    world.run(for: .seconds(1))
+    #expect(world.publications.count == 10)
     var dice = WorldDice(seed: 1)
     for (a, b) in Topology.full.links(among: count, &dice) { world.connect(a, b) }
     let complete = world.run(for: .seconds(40)) { isComplete($0) }
