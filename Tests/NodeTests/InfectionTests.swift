@@ -475,7 +475,9 @@ extension Told {
     lone.join(t, policy: TopicPolicy(spread: .infection, heal: .onLink))
     lone.meet(peers(1...5), speaking: "/gossip/infection/1.0.0")
     lone.open(peer(1), "/gossip/anti-entropy/1.0.0")
+    lone.hear(subscriptions: [Subscription(t, joins: true)], on: .antiEntropy, from: peer(1))
     let message = WireMessage.by(peer(90), 1)
+    lone.hear(.have(t, [message.authorID]), on: .antiEntropy, from: peer(1))
     let told = lone.hear(message, on: .antiEntropy, from: peer(1))
     #expect(told.delivered == [message.authorID] && told.offered.isEmpty)
     #expect(

@@ -167,7 +167,9 @@ extension Lone {
     lone.join(t, policy: TopicPolicy(spread: .push, heal: .onLink))
     lone.meet(peers(1...5), speaking: "/gossip/push/1.0.0")
     lone.open(peer(1), "/gossip/anti-entropy/1.0.0")
+    lone.hear(subscriptions: [Subscription(t, joins: true)], on: .antiEntropy, from: peer(1))
     let message = WireMessage.by(peer(90), 1)
+    lone.hear(.have(t, [message.authorID]), on: .antiEntropy, from: peer(1))
     #expect(lone.hear(message, on: .antiEntropy, from: peer(1)).delivered == [message.authorID])
     #expect(lone.advance(latency).receivers(of: message.authorID).isEmpty)
   }

@@ -20,6 +20,8 @@ import Testing
         // inquiries and requests; for digest first, per topic and peer a partner and one to be looked at, per peer
         // four digests, and three things to remember; what waits to be pushed; open offers of rumors, and peers asked.
         && sizes.perPeer <= 12 * (3 * 3 + 2) + 4 + 12 + 12 * (2 * 8 + 4 + 3) + 8 + (8 * 3 + 12)
+          // Of healing, per topic and peer: a question, a height, an answer, an allowance; per peer: spans served.
+          + 12 * (3 * 4 + 1)
       guard isWithin else {
         Issue.record("seed \(seed), step \(step): \(sizes)")
         return
@@ -28,6 +30,7 @@ import Testing
 
     life.settle()
     life.depart()
+    for topic in life.topics { lone.leave(topic) }
     life.pass(.seconds(4_000))
     lone.beat(20)
     #expect(lone.sizes.perPeer == 0, "seed \(seed)")

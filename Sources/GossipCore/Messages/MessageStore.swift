@@ -1,9 +1,14 @@
 import DequeModule
+import OrderedCollections
 
-/// What we hold for those who want it: messages in windows of heartbeats, as in GossipSub's message cache.
+/// What we hold for those who want it: messages in windows of heartbeats, as in GossipSub's message cache, and some
+/// of them for longer.
 ///
 /// A message enters the newest window; each heartbeat opens a window and drops the oldest. Only accepted messages
 /// are here, so whatever is offered or served was believed. Bounded by count and bytes, oldest out first.
+///
+/// A topic that keeps its messages longer, whose messages replace one another, or whose manner must know what is
+/// gone, has a `Shelf` besides. Plain GossipSub topics have none, and pay nothing for it.
 ///
 /// Source: libp2p `pubsub/gossipsub/gossipsub-v1.0.md`, "Message Cache".
 public struct MessageStore: Sendable {
@@ -18,6 +23,14 @@ public struct MessageStore: Sendable {
   private var served: [MessageID: [PeerID: Int]] = [:]
   /// Newest first.
   private var windows: Deque<Window> = [Window()]
+  private var shelves: OrderedDictionary<Topic, Shelf> = [:]
+  /// Held although they have fallen out of the windows, in the order they came; some have left since.
+  private var aged = Deque<MessageID>()
+  /// What left, for those who want to know; until it is taken.
+  private(set) var withdrawn: [(id: MessageID, manners: [Manner])] = []
+  /// When some message of some shelf has had its time; perhaps earlier.
+  private(set) var nextExpiry = Instant.distantFuture
+  private var now = Instant.zero
   private let windowsKept: Int
   private let countMax: Int
   private let sizeMax: Int
@@ -37,14 +50,21 @@ public struct MessageStore: Sendable {
   /// The message, if it is held.
   public func message(_ id: MessageID) -> Message? { held[id].map { Message(id: id, wire: $0) } }
 
-  /// Whether a newer message about the same is held.
-  func isStale(_ message: Message, _ policy: TopicPolicy) -> Bool { false }
+  // MARK: In
 
-  /// Keeps a message as its topic's policy says.
-  /// - Returns: what is not held any more because of it.
-  mutating func put(_ message: Message, _ policy: TopicPolicy, at now: Instant) -> [MessageID] {
+  /// Keeps a message as its topic's policy says, unless it is stale; `withdrawn` tells what left because of it.
+  mutating func put(_ message: Message, _ policy: TopicPolicy, at now: Instant) {
+    let topic = message.topic
+    guard policy.needsShelf || (!shelves.isEmpty && shelves[topic] != nil) else { return put(message) }
+    expire(at: now)
+    follow(policy, on: topic, at: now)
+    guard held[message.id] == nil, !isStale(message, policy) else { return }
+    let facts = Shelf.Facts(message, policy)
+    let leaving = shelves[topic, default: Shelf(policy, ghostsMax: countMax)].add(message.id, facts, at: now)
+    nextExpiry = min(nextExpiry, shelves[topic]?.nextExpiry ?? .distantFuture)
+    for id in leaving { remove(id) }
     put(message)
-    return []
+    compact()
   }
 
   mutating func put(_ message: Message) {
@@ -56,6 +76,24 @@ public struct MessageStore: Sendable {
     while held.count > countMax || bytes > sizeMax, evictOldest() {}
   }
 
+  /// Whether this was here already and had its time, or something newer about the same is, or all that is held of
+  /// its topic lies far above its position.
+  func isStale(_ message: Message, _ policy: TopicPolicy) -> Bool {
+    guard !shelves.isEmpty, let index = shelves.index(forKey: message.topic) else { return false }
+    return shelves.values[index].refuses(message.id, Shelf.Facts(message, policy))
+  }
+
+  /// Keeps a topic's messages from now on as another policy says; none: only as long as their windows are open.
+  mutating func follow(_ policy: TopicPolicy?, on topic: Topic, at now: Instant) {
+    guard let index = shelves.index(forKey: topic) else { return }
+    self.now = now
+    let leaving = shelves.values[index].follow(policy)
+    nextExpiry = min(nextExpiry, shelves.values[index].nextExpiry)
+    for id in leaving { remove(id) }
+  }
+
+  // MARK: Reading
+
   /// Ids of a topic in the newest `windows` windows, newest window first.
   public func recent(_ topic: Topic, windows count: Int) -> [MessageID] {
     windows.prefix(count).flatMap { window in
@@ -63,18 +101,75 @@ public struct MessageStore: Sendable {
     }
   }
 
-  /// Opens a new window; what falls out of the oldest is forgotten.
+  /// Ids of a topic that are held, in the order they came.
+  /// - Complexity: amortized O(result).
+  public func held(on topic: Topic) -> [MessageID] {
+    if let shelf = shelves[topic] { return shelf.held }
+    return windows.reversed().flatMap { window in
+      (window.perTopic[topic] ?? []).filter { held[$0] != nil }
+    }
+  }
+
+  /// What stands at this position of a topic, if its policy knows positions and is more than plain GossipSub.
+  public func id(at position: UInt64, on topic: Topic) -> MessageID? {
+    shelves[topic]?.ladder.id(at: position)
+  }
+
+  /// The highest positions held on a topic, down to the first gap.
+  public func run(on topic: Topic) -> Range<UInt64>? { shelves[topic]?.ladder.run }
+
+  /// The message, if held and this peer was not served it more than `times` times before; counts this request.
+  mutating func serve(_ id: MessageID, to peer: PeerID, times: Int) -> Message? {
+    guard let wire = held[id] else { return nil }
+    let before = served[id]?[peer] ?? 0
+    served[id, default: [:]][peer] = before + 1
+    return before < times ? Message(id: id, wire: wire) : nil
+  }
+
+  // MARK: Out
+
+  /// Opens a new window; what falls out of the oldest is forgotten, unless it stays for longer.
   public mutating func shift() {
     windows.prepend(Window())
     guard windows.count > windowsKept else { return }
-    for id in windows.removeLast().ids { remove(id) }
+    let oldest = windows.removeLast().ids
+    guard !shelves.isEmpty else { return oldest.forEach { remove($0) } }
+    for id in oldest {
+      guard let topic = held[id]?.topic else { continue }
+      if shelves[topic]?.outlastsWindows(id) == true { aged.append(id) } else { remove(id) }
+    }
+  }
+
+  /// Lets go what has had its time.
+  mutating func expire(at now: Instant) {
+    self.now = now
+    guard nextExpiry <= now else { return }
+    nextExpiry = .distantFuture
+    for index in shelves.values.indices.reversed() {
+      for id in shelves.values[index].expire(at: now) { remove(id) }
+    }
+    shelves.removeAll { $0.value.isEmpty }
+    for shelf in shelves.values { nextExpiry = min(nextExpiry, shelf.nextExpiry) }
+  }
+
+  /// What left since this was asked last, and whom it concerns.
+  mutating func takeWithdrawn() -> [(id: MessageID, manners: [Manner])] {
+    defer { withdrawn.removeAll(keepingCapacity: true) }
+    return withdrawn
   }
 
   private mutating func evictOldest() -> Bool {
+    while let id = aged.popFirst() {
+      guard let topic = held[id]?.topic, shelves[topic]?.isAged(id) == true else { continue }
+      remove(id)
+      evicted += 1
+      return true
+    }
     guard let oldest = windows.lastIndex(where: { !$0.ids.isEmpty }) else { return false }
     let id = windows[oldest].ids.removeFirst()
+    guard let topic = held[id]?.topic else { return true }  // it was withdrawn before
     // The oldest of its window is the oldest of its topic there, too.
-    if let topic = held[id]?.topic { _ = windows[oldest].perTopic[topic]?.popFirst() }
+    _ = windows[oldest].perTopic[topic]?.popFirst()
     remove(id)
     evicted += 1
     return true
@@ -84,13 +179,25 @@ public struct MessageStore: Sendable {
     guard let gone = held.removeValue(forKey: id) else { return }
     bytes -= gone.bytes.count
     served[id] = nil
+    if !shelves.isEmpty { unshelve(id, gone.topic) }
   }
 
-  /// The message, if held and this peer was not served it more than `times` times before; counts this request.
-  mutating func serve(_ id: MessageID, to peer: PeerID, times: Int) -> Message? {
-    guard let wire = held[id] else { return nil }
-    let before = served[id]?[peer] ?? 0
-    served[id, default: [:]][peer] = before + 1
-    return before < times ? Message(id: id, wire: wire) : nil
+  private mutating func unshelve(_ id: MessageID, _ topic: Topic) {
+    guard let index = shelves.index(forKey: topic) else { return }
+    shelves.values[index].remove(id, at: now)
+    nextExpiry = min(nextExpiry, shelves.values[index].nextExpiry)
+    let manners = shelves.values[index].manners
+    if !manners.isEmpty { withdrawn.append((id, manners)) }
+    if shelves.values[index].isEmpty { shelves.remove(at: index) }
+  }
+
+  /// Those that left early stand in windows and among the aged until these are looked through.
+  private mutating func compact() {
+    let many = 2 * held.count + 64
+    if aged.count > many { aged.removeAll { held[$0] == nil } }
+    if windows[0].ids.count > many {
+      windows[0].ids.removeAll { held[$0] == nil }
+      for topic in shelves.keys { windows[0].perTopic[topic]?.removeAll { held[$0] == nil } }
+    }
   }
 }

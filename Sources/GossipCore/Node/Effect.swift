@@ -56,6 +56,8 @@ public enum PublishFailure: Error, Hashable, Sendable {
   case tooLarge(bytes: Int, limit: Int)
   /// This very message is already known here.
   case duplicate(MessageID)
+  /// What is held about the same, or at the same position, is as new or newer: nobody would take it.
+  case stale(MessageID)
   /// The topic's own judge did not accept it.
   case judged(Verdict)
   /// An audience the topic's manner of spreading cannot serve.
@@ -73,6 +75,7 @@ extension PublishFailure: CustomStringConvertible {
       "the encoded message has \(bytes) bytes, more than the \(limit) that fit into a frame; send less, or raise "
         + "the limit on every node"
     case .duplicate(let id): "message \(id) is known already; it was not sent again"
+    case .stale(let id): "what is held about the same is as new as message \(id) or newer; it was not sent"
     case .judged(let verdict): "the topic's own judge said \(verdict)"
     case .audience(let reason): reason
     case .topic(let reason): reason

@@ -150,6 +150,11 @@ extension Node {
       // Nothing to examine: believed in the turn it came in.
       tell(policy, .met(message.id, message.wire, from: peer))
       commons.wants.forget(message.id)
+      guard !commons.store.isStale(message, policy) else {
+        commons.seen.insert(message.id, .ignored, at: commons.now)
+        commons.counters.ignored += 1
+        return tell(policy, .refused(message.id, holders: [peer]))
+      }
       commons.seen.insert(message.id, .accepted, at: commons.now)
       return believe(message, holders: [peer], policy, isHealed: manner == .antiEntropy)
     }
@@ -189,18 +194,18 @@ extension Node {
       end(id)
       return
     }
+    if message.wire.kind == .manifest { return assemble(message, policy) }
+    judge(message, policy)
+  }
+
+  /// Asks the application, if the topic has a judge; not about what something newer has replaced.
+  mutating func judge(_ message: Message, _ policy: TopicPolicy) {
+    let id = message.id
     guard !commons.store.isStale(message, policy) else {
       commons.seen.settle(id, .ignored)
       commons.counters.ignored += 1
       return refuse(id)
     }
-    if message.wire.kind == .manifest { return assemble(message, policy) }
-    judge(message, policy)
-  }
-
-  /// Asks the application, if the topic has a judge.
-  mutating func judge(_ message: Message, _ policy: TopicPolicy) {
-    let id = message.id
     guard policy.isJudged else { return accept(message) }
     guard let examination = commons.validation.examination(of: id) else { return }
     guard commons.validation.canJudge(message.topic) else {
@@ -257,10 +262,16 @@ extension Node {
     dependencyArrived(message.id)
   }
 
-  /// Kept, so that others can be given it; what it replaces or pushes out is withdrawn.
+  /// Kept, so that others can be given it; what it replaces or pushes out is withdrawn at the end of the turn.
   mutating func keep(_ message: Message, _ policy: TopicPolicy) {
     guard policy.spread.keepsMessages else { return }
-    for id in commons.store.put(message, policy, at: commons.now) { tell(policy, .withdrawn(id)) }
+    guard case .last = policy.retention, !commons.isJoined(message.topic) else {
+      return commons.store.put(message, policy, at: commons.now)
+    }
+    // Nobody would ever leave the topic, and so end it.
+    var brief = policy
+    brief.retention = .heartbeats
+    commons.store.put(message, brief, at: commons.now)
   }
 
   /// Counts and tells why a message was not believed. What is the senders' fault is held against them.

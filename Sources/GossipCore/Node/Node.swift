@@ -57,8 +57,10 @@ public struct Node: Sendable {
   public mutating func handle(_ input: Input, at now: Instant, into effects: inout [Effect]) {
     commons.now = max(now, commons.now)
     commons.forwarded = 0
+    commons.store.expire(at: commons.now)
     take(input)
     ringDueAlarms()
+    tellWithdrawn()
     commons.outbox.flush(into: &commons.surfaced, &commons.counters)
     effects.append(contentsOf: commons.surfaced)
     commons.surfaced.removeAll(keepingCapacity: true)
@@ -125,6 +127,14 @@ public struct Node: Sendable {
     if policy.heal.isOn { tell(.antiEntropy, event) }
   }
 
+  /// What is not held any more for another reason than the age of its window, or of a topic whose manner must know.
+  private mutating func tellWithdrawn() {
+    guard !commons.store.withdrawn.isEmpty else { return }
+    for (id, manners) in commons.store.takeWithdrawn() {
+      for manner in manners { tell(manner, .withdrawn(id)) }
+    }
+  }
+
   mutating func takeTicket() -> Ticket {
     defer { nextTicket += 1 }
     return Ticket(number: nextTicket)
@@ -180,6 +190,7 @@ public struct Node: Sendable {
       return
     }
     commons.joined[topic] = policy
+    commons.store.follow(policy, on: topic, at: commons.now)
     for manner in current where !policy.uses(manner) { leave(topic, manner) }
     for manner in policy.manners {
       speak(manner)
@@ -200,6 +211,7 @@ public struct Node: Sendable {
   private mutating func unsubscribe(_ topic: Topic) {
     guard let policy = commons.joined.removeValue(forKey: topic) else { return }
     for manner in policy.manners { leave(topic, manner) }
+    commons.store.follow(nil, on: topic, at: commons.now)
   }
 
   private mutating func leave(_ topic: Topic, _ manner: Manner) {

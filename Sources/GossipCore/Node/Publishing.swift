@@ -98,6 +98,7 @@ extension Node {
   private mutating func spread(_ publishing: Publishing, _ id: MessageID) {
     let policy = publishing.policy
     let message = publishing.message(id)
+    guard !commons.store.isStale(message, policy) else { return failed(publishing.draft, .stale(id)) }
     if let manifest = publishing.manifest {
       commons.objects.hold(id, manifest, publishing.draft.payload, on: message.topic, at: commons.now)
     }

@@ -114,6 +114,14 @@ public struct Counters: Hashable, Sendable {
   public var evicted: UInt64 = 0
   /// Digests that gave way to newer ones of the same peer.
   public var digestsDropped: UInt64 = 0
+  /// Messages that the healer brought.
+  public var healed: UInt64 = 0
+  /// Spans of positions asked of members.
+  public var spansAsked: UInt64 = 0
+  /// Those that did not come in time, or not as they should.
+  public var spansFailed: UInt64 = 0
+  /// Gaps between positions that were given up because there were too many.
+  public var gapsForgotten: UInt64 = 0
   /// Heartbeats of GossipSub.
   public var heartbeats: UInt64 = 0
 

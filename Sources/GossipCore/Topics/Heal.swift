@@ -2,11 +2,12 @@
 ///
 /// Source: Fabric's pull (digests) and state transfer (heights); the Internet Computer's retransmission (on link).
 public struct Heal: Hashable, Sendable {
-  /// Compares what we hold with a few random members, so often; nil never does.
+  /// Compares what we hold with a few random members, so often (Fabric: 4 s); nil never does. Not more often than a
+  /// round takes, see `AntiEntropyParameters`.
   public var digestsEvery: Duration?
-  /// Tells and asks for positions without gaps, so often; needs `Meaning.position`. nil never does.
+  /// Tells and asks for positions without gaps, so often (Fabric: 10 s); needs `Meaning.position`. nil never does.
   public var heightsEvery: Duration?
-  /// Asks each new member to tell again what it holds.
+  /// Asks each new member to tell again what it holds, and everybody each minute (the Internet Computer: 60 s).
   public var onLink: Bool
 
   /// Off, unless something is said.
@@ -23,6 +24,19 @@ public struct Heal: Hashable, Sendable {
   public static func heights(every interval: Duration) -> Heal { Heal(heightsEvery: interval) }
   /// Resending on each new link.
   public static let onLink = Heal(onLink: true)
+
+  func validate(_ meaning: Meaning) throws(ConfigurationError) {
+    for (name, interval) in [("digestsEvery", digestsEvery), ("heightsEvery", heightsEvery)] {
+      guard let interval, !Duration.settings.contains(interval) else { continue }
+      throw ConfigurationError(
+        "heal.\(name)", expected: "more than 0, at most ten years", found: "\(interval)")
+    }
+    guard heightsEvery == nil || meaning.position != nil else {
+      throw ConfigurationError(
+        "heal.heightsEvery", expected: "nil, since meaning.position is not given",
+        found: "\(heightsEvery ?? .zero)")
+    }
+  }
 }
 
 /// How long a node keeps a topic's messages for those who lack them; always within the store's bounds.
@@ -32,7 +46,31 @@ public enum Retention: Hashable, Sendable {
   /// So long after they came.
   case during(Duration)
   /// Those at the highest positions, so many and the one before; needs `Meaning.position`. As Fabric keeps blocks.
+  ///
+  /// On a topic this node publishes to without being on it, they are kept like `heartbeats`.
+  ///
+  /// What lies farther below the highest position is stale. Judge such topics: whoever may publish a very high
+  /// position decides what is kept.
   case last(Int)
+
+  func validate(_ meaning: Meaning) throws(ConfigurationError) {
+    switch self {
+    case .heartbeats: break
+    case .during(let time):
+      guard !Duration.settings.contains(time) else { return }
+      throw ConfigurationError(
+        "retention", expected: "more than 0, at most ten years", found: "during \(time)")
+    case .last(let count):
+      guard count >= 1 else {
+        throw ConfigurationError("retention", expected: "the last 1 or more", found: "\(count)")
+      }
+      guard meaning.position != nil else {
+        throw ConfigurationError(
+          "retention", expected: "another than last, since meaning.position is not given",
+          found: "last \(count)")
+      }
+    }
+  }
 }
 
 /// What an application knows of a topic's messages and the node does not: pure functions, called often.

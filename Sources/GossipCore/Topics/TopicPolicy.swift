@@ -62,6 +62,8 @@ public struct TopicPolicy: Sendable {
     guard payloadSizeMax > 0 else {
       throw ConfigurationError("payloadSizeMax", expected: "more than 0 bytes", found: "\(payloadSizeMax)")
     }
+    try heal.validate(meaning)
+    try retention.validate(meaning)
   }
 }
 

@@ -144,15 +144,23 @@ final class RandomLife {
 
   private func somePolicy() -> TopicPolicy {
     let signing = any(Signing.allCases)
-    let spread = chance(50) ? .gossipSub : any(Manner.spreading)
-    return TopicPolicy(
-      spread: spread, signing: signing,
-      identification: signing == .strictNoSign || chance(20) ? .contentHash : .author,
-      isJudged: chance(40), payloadSizeMax: any([1_000, 100_000]),
-      heal: spread == .direct || chance(60)
-        ? Heal() : Heal(digestsEvery: .seconds(1), heightsEvery: .seconds(1), onLink: chance(50)),
-      objects: spread == .direct || chance(50)
-        ? nil : ObjectPolicy(threshold: 1_000, pieceSize: 1_024, sizeMax: 10_000))
+    let identification: MessageIdentification =
+      signing == .strictNoSign || chance(20) ? .contentHash : .author
+    var policy = TopicPolicy(
+      spread: chance(50) ? .gossipSub : any(Manner.spreading), signing: signing,
+      identification: identification, isJudged: chance(40), payloadSizeMax: any([1_000, 100_000]))
+    if policy.spread != .direct, chance(50) {
+      policy.objects = ObjectPolicy(threshold: 1_000, pieceSize: 1_024, sizeMax: 10_000)
+    }
+    if policy.spread != .direct, chance(40) {
+      policy.heal = Heal(digestsEvery: .seconds(1), heightsEvery: .seconds(1), onLink: chance(50))
+    }
+    policy.retention = any([.heartbeats, .during(.seconds(20)), .last(1_000)])
+    policy.meaning.position = { UInt64($0.count) }
+    if chance(50) {
+      policy.meaning.subject = { Subject([UInt8($0.count & 1)], version: UInt64($0.count / 100)) }
+    }
+    return policy
   }
 
   private func someFrame(from peer: PeerID) -> Told {
