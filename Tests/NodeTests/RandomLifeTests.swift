@@ -18,6 +18,8 @@ import Testing
         // Per topic and peer a mesh place, a fanout place and a backoff; per peer an allowance and its IDONTWANTs;
         // inquiries and requests.
         && sizes.perPeer <= 12 * (3 * 3 + 2) + 4 + 12
+          // Adverts, hashes received and answers per topic; rows of its table and what it has yet to be told.
+          + 12 * (6 + 4 + 3) + 12 * (6 + 6)
       guard isWithin else {
         Issue.record("seed \(seed), step \(step): \(sizes)")
         return

@@ -63,6 +63,9 @@ public struct MessageStore: Sendable {
     }
   }
 
+  /// Ids held on a topic, the newest window first.
+  public func held(on topic: Topic) -> [MessageID] { recent(topic, windows: windowsKept) }
+
   /// Opens a new window; what falls out of the oldest is forgotten.
   public mutating func shift() {
     windows.prepend(Window())

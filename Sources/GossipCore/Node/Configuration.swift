@@ -75,6 +75,9 @@ public struct Limits: Hashable, Sendable {
   public var wantsMax = 1 << 16
   /// Holders remembered per id.
   public var holdersPerWant = 8
+  /// How often a message is given to the same peer in manners of our own, where whoever was not served asks again
+  /// after its patience; GossipSub has a setting of its own (`retransmissions`).
+  public var servesPerPeer = 32
   /// Own messages whose reach is watched.
   public var reachWatchedMax = 4_096
 
@@ -87,7 +90,8 @@ public struct Limits: Hashable, Sendable {
       ("judgementsOpen", judgementsOpen), ("judgementsOpenPerTopic", judgementsOpenPerTopic),
       ("versionsPerCheck", versionsPerCheck), ("publicationsOpen", publicationsOpen), ("seenMax", seenMax),
       ("storeCountMax", storeCountMax), ("storeSizeMax", storeSizeMax), ("wantsMax", wantsMax),
-      ("holdersPerWant", holdersPerWant), ("reachWatchedMax", reachWatchedMax),
+      ("holdersPerWant", holdersPerWant), ("servesPerPeer", servesPerPeer),
+      ("reachWatchedMax", reachWatchedMax),
     ] where !(1...1 << 40).contains(value) {
       throw ConfigurationError("limits.\(name)", expected: "1 to 2^40", found: "\(value)")
     }

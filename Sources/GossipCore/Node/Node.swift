@@ -236,7 +236,7 @@ public struct Node: Sendable {
   /// Running totals since birth.
   public var counters: Counters {
     var counters = commons.counters
-    counters.evicted = commons.seen.evicted + commons.store.evicted + commons.wants.refused
+    counters.evicted += commons.seen.evicted + commons.store.evicted + commons.wants.refused
     return counters
   }
 

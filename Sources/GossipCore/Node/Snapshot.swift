@@ -100,6 +100,10 @@ public struct Counters: Hashable, Sendable {
   public var dontWantsSent: UInt64 = 0
   /// IDONTWANT frames heard.
   public var dontWantsReceived: UInt64 = 0
+  /// Adverts and slots passed over: of messages met already, not wanted, outdated or impossible.
+  public var offersIgnored: UInt64 = 0
+  /// Requests to tell again what we hold that came too soon after the last answer.
+  public var resendsRefused: UInt64 = 0
   /// Entries thrown out because a table was full.
   public var evicted: UInt64 = 0
   /// Heartbeats of GossipSub.

@@ -35,6 +35,14 @@ final class RandomLife {
       configuration.direct.requestsPerPeer = 3
       configuration.direct.inquiriesMax = 4
       configuration.direct.patienceMax = .seconds(5)
+      configuration.advert.advertsPerPeer = 6
+      configuration.advert.receivedPerPeer = 4
+      configuration.advert.slotsPerPeer = 3
+      configuration.advert.quotaPerPeer = 30
+      configuration.slots.slotsPerPeer = 6
+      configuration.slots.slotsMax = 6
+      configuration.slots.fetchesPerPeer = 2
+      configuration.slots.greetingLength = 2
     }
     lone.signsAtOnce = false
     lone.checksAtOnce = false
