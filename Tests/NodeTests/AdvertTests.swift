@@ -88,7 +88,7 @@ private func adverts(_ numbers: Range<Int>) -> [Advert] { numbers.map { Advert($
     #expect(lone.sizes.wants == 0)
   }
 
-  // IT-1
+  // IT-1, IC-6
   @Test func `tells name, hash, size and what the application says of the message`() {
     let meaning = Meaning(attribute: { Array($0.bytes.prefix(2)) + [UInt8](repeating: 7, count: 300) })
     let lone = Lone.amongAdvertisers(2, policy: .advert(meaning))
@@ -248,7 +248,7 @@ private func adverts(_ numbers: Range<Int>) -> [Advert] { numbers.map { Advert($
     #expect(lone.advance(.seconds(15)).observed == [.init(.brokenPromise, peer(1), 2)])
   }
 
-  // IT-13
+  // IT-13, IC-8
   @Test func `of one lets it pass ten thousand that wait`() {
     let lone = Lone.amongAdvertisers(1, policy: .advert(Self.byAttribute))
     let m = message(1)
@@ -268,7 +268,7 @@ private func adverts(_ numbers: Range<Int>) -> [Advert] { numbers.map { Advert($
     #expect(lone.give(messages[3], by: 1).wanted == [messages[20].authorID])
   }
 
-  // IT-15
+  // IT-15, IC-7
   @Test func `is made from one of three advertisers at a time`() {
     let lone = Lone.amongAdvertisers(3)
     let m = message(1)
@@ -277,7 +277,7 @@ private func adverts(_ numbers: Range<Int>) -> [Advert] { numbers.map { Advert($
     #expect(told.said == [.want([m.authorID], to: peer(1))])
   }
 
-  // IT-16
+  // IT-16, IC-3, IC-7
   @Test func `turns from a silent advertiser to the next after 15 s, and to each of them once in a round`() {
     let lone = Lone.amongAdvertisers(3) { $0.advert.chunkSize = 10 }
     for number in 1...3 { lone.advertise(Advert(1), by: number) }
@@ -325,7 +325,7 @@ private func adverts(_ numbers: Range<Int>) -> [Advert] { numbers.map { Advert($
   // IT-20
   @Test func `refuses what differs from its advert, drops that advert only, and asks another`() {
     let lone = Lone.amongAdvertisers(3)
-    let (m, other) = (message(1), message(1, "another"))
+    let (m, other) = (message(1), message(1, "jello"))
     for number in 1...2 { lone.advertise(Advert(m), by: number) }
     let told = lone.give(other, by: 1)
     #expect(told.delivered == [] && told.observed == [.init(.invalidMessage, peer(1))])
@@ -397,17 +397,16 @@ private func adverts(_ numbers: Range<Int>) -> [Advert] { numbers.map { Advert($
   @Test func `lives as long as its size and the members say, and then stands at the tail`() {
     let lone = Lone.amongAdvertisers(2) {
       $0.advert.slotsPerPeer = 1
-      $0.advert.chunkPatience = .seconds(100)  // 300 / 100 · 2 members · 100 s = 600 s
-      $0.advert.chunkSize = 100
+      ($0.advert.chunkPatience, $0.advert.chunkSize) = (.seconds(10), 100)
     }
-    lone.advertise(Advert(1, size: 300), Advert(2, size: 300), by: 1)
-    // Asked at 0, in vain; a second time at 103, then 206, 309, 412, 515: broken off at 600.
-    let told = lone.advance(.nanoseconds(599_999_999_999))
-    #expect(told.wanted.first == id(2))
-    let last = told.wanted.last!
-    #expect(lone.sizes.wants == 1)
-    let end = lone.advance(.nanoseconds(1))
-    #expect(!end.wanted.isEmpty || last == id(2), "who is at the tail waits for the other")
+    // 300 / 100 · 2 members · 10 s = 60 s: asked for at 0, 13, 26, 39 and 52.
+    lone.advertise(Advert(1, size: 300), by: 1)
+    #expect(lone.advance(.seconds(55)).wanted == [id(1), id(1), id(1), id(1)])
+    lone.advertise(Advert(2), Advert(3), by: 1)
+    #expect(lone.advance(.nanoseconds(4_999_999_999)).wanted == [])
+    #expect(lone.advance(.nanoseconds(1)).wanted == [id(2)], "broken off, although it was being asked for")
+    #expect(lone.advance(.seconds(10)).wanted == [id(3)])
+    #expect(lone.advance(.seconds(10)).wanted == [id(1)])
   }
 
   // IT-25
@@ -575,5 +574,39 @@ private func adverts(_ numbers: Range<Int>) -> [Advert] { numbers.map { Advert($
     let m = message(1)
     for number in [1, 3] { lone.advertise(Advert(m), by: number) }
     #expect(lone.give(m, by: 1).adverts.map(\.to) == [peer(2), peer(4)])
+  }
+
+  // IT-33
+  @Test func `is set within bounds that are checked`() {
+    let counts: [(String, WritableKeyPath<Configuration, Int>)] = [
+      ("advert.slotsPerPeer", \.advert.slotsPerPeer), ("advert.chunkSize", \.advert.chunkSize),
+      ("advert.resendLength", \.advert.resendLength), ("advert.advertsPerPeer", \.advert.advertsPerPeer),
+      ("advert.receivedPerPeer", \.advert.receivedPerPeer), ("advert.quotaPerPeer", \.advert.quotaPerPeer),
+      ("slots.slotsMax", \.slots.slotsMax), ("slots.slotsPerPeer", \.slots.slotsPerPeer),
+      ("slots.fetchesPerPeer", \.slots.fetchesPerPeer), ("slots.greetingLength", \.slots.greetingLength),
+    ]
+    let durations: [(String, WritableKeyPath<Configuration, Duration>)] = [
+      ("advert.chunkPatience", \.advert.chunkPatience), ("advert.roundPause", \.advert.roundPause),
+      ("advert.resendEvery", \.advert.resendEvery), ("advert.resendSpacing", \.advert.resendSpacing),
+      ("slots.patience", \.slots.patience), ("slots.patienceMax", \.slots.patienceMax),
+    ]
+    func refused(_ change: (inout Configuration) -> Void) -> String? {
+      var configuration = Configuration()
+      change(&configuration)
+      do throws(ConfigurationError) {
+        try configuration.validate()
+        return nil
+      } catch { return error.setting }
+    }
+    for (setting, path) in counts {
+      #expect(refused { $0[keyPath: path] = 0 } == setting && refused { $0[keyPath: path] = .max } == setting)
+      #expect(refused { $0[keyPath: path] = 1 } == nil)
+    }
+    for (setting, path) in durations {
+      #expect(refused { $0[keyPath: path] = .zero } == setting)
+      #expect(refused { $0[keyPath: path] = .seconds(Int64.max) } == setting)
+    }
+    #expect(refused { $0.slots.pushBelow = -1 } == "slots.pushBelow")
+    #expect(refused { $0.slots.pushBelow = 0 } == nil)
   }
 }

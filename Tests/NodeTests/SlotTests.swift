@@ -59,7 +59,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
 }
 
 @Suite struct `A slot of ours` {
-  // IT-40
+  // IT-34
   @Test(arguments: [(0, true), (-1, false)])
   func `comes with its message if its encoding is below 1,024 bytes`(missing: Int, goesAlone: Bool) {
     let plain = WireMessage.by(peer(0), 1, Payload([UInt8](repeating: 0x62, count: 900)))
@@ -75,7 +75,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(wanted.receivers(of: id) == [peer(1)])
   }
 
-  // IT-41
+  // IT-35
   @Test func `has a higher version with every event, repeats and withdrawals included`() {
     let lone = Lone.amongTables(1)
     let a = lone.publishSlot("a")
@@ -87,7 +87,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect([a, b, c].map { $0?.slot } == [0, 0, 1])
   }
 
-  // IT-42
+  // IT-36
   @Test func `is the one freed last, or else the next number`() {
     let lone = Lone.amongTables(1)
     let first = ["a", "b", "c", "d"].compactMap { lone.publishSlot($0) }
@@ -96,14 +96,14 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(["e", "f", "g", "h"].compactMap { lone.publishSlot($0)?.slot } == [0, 3, 1, 4])
   }
 
-  // IT-42
+  // IT-36
   @Test func `is taken from the oldest message when all are taken`() {
     let lone = Lone.amongTables(1) { $0.slots.slotsMax = 3 }
     #expect("abcdef".map { lone.publishSlot(String($0))?.slot } == [0, 1, 2, 0, 1, 2])
     #expect(lone.counters.evicted == 3)
   }
 
-  // IT-43
+  // IT-37
   @Test func `of a withdrawn message is told to nobody`() {
     let lone = Lone.amongTables(2)
     let a = lone.publishSlot("a")!
@@ -114,7 +114,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.meet(peer(3), on: t, speaking: "/gossip/slots/1.0.0").slots.isEmpty)
   }
 
-  // IT-44
+  // IT-38
   @Test func `is told to a newcomer once, and to the others not again`() {
     let lone = Lone.amongTables(1)
     let live = ["a", "b", "c"].compactMap { lone.publishSlot($0)?.id }
@@ -129,7 +129,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(meet() == live, "its stream has a new life")
   }
 
-  // IT-44
+  // IT-38
   @Test func `is told to a newcomer in parts, if there are many, as it stands then`() {
     let lone = Lone.amongTables(0) { $0.slots.greetingLength = 2 }
     let live = ["a", "b", "c", "d", "e"].compactMap {
@@ -143,7 +143,22 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.sizes.perPeer == 0)
   }
 
-  // IT-45
+  // IT-38
+  @Test func `is not told without end to a peer that comes and goes`() {
+    let lone = Lone.amongTables(0) { $0.slots.greetingLength = 3 }
+    for text in ["a", "b", "c", "d", "e"] { lone.publish(Payload(text), policy: .slots()) }
+    var told = lone.meet(peer(1), on: t, speaking: "/gossip/slots/1.0.0")
+    for _ in 0..<50 {
+      for joins in [false, true] {
+        told += lone.hear(subscriptions: [Subscription(t, joins: joins)], on: .slots, from: peer(1))
+      }
+    }
+    #expect(told.slots.count == 3 && lone.sizes.perPeer == 5)
+    #expect(lone.advance(.milliseconds(100)).slots.map(\.update.slot) == [0, 1, 2])
+    #expect(lone.advance(.seconds(10)).slots.map(\.update.slot) == [3, 4])
+  }
+
+  // IT-39
   @Test func `that another topic overwrites is told to the members of both`() {
     let lone = Lone.amongTables(1)
     lone.join(u, policy: .slots())
@@ -154,7 +169,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(told.slots.map(\.update.isPushed) == [true, false])
   }
 
-  // IT-46
+  // IT-40
   @Test func `is taken by the messages of others as well, which go as ids`() {
     func told(_ relay: SlotParameters.Relay) -> Told {
       let lone = Lone.amongTables(3) { $0.slots.relay = relay }
@@ -170,7 +185,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
 }
 
 @Suite struct `A slot of another` {
-  // IT-50
+  // IT-41
   @Test func `with an unknown message leads to a want, and its message is delivered`() {
     let lone = Lone.amongTables(2)
     let m = message(1)
@@ -180,7 +195,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.sizes.wants == 0)
   }
 
-  // IT-51
+  // IT-42
   @Test func `is replaced by a higher version only`() {
     let lone = Lone.amongTables(1)
     #expect(lone.show(id(1), in: 0, version: 5, by: 1).wanted == [id(1)])
@@ -191,7 +206,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.sizes.wants == 1, "the first is not wanted any more")
   }
 
-  // IT-51
+  // IT-42
   @Test func `may have any version in a new life of its stream`() {
     let lone = Lone.amongTables(1)
     lone.show(id(1), in: 0, version: 500, by: 1)
@@ -201,7 +216,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.show(id(2), in: 0, version: 1, by: 1).wanted == [id(2)])
   }
 
-  // IT-52
+  // IT-43
   @Test func `overwritten takes its peer from the advertisers, and the last one's end is the want's`() {
     let lone = Lone.amongTables(2)
     let (a, b) = (lone.show(id(1), in: 0, version: 1, by: 1), lone.show(id(1), in: 0, version: 1, by: 2))
@@ -215,7 +230,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.advance(.seconds(1_000)).wanted == [])
   }
 
-  // IT-53
+  // IT-44
   @Test func `that stands in two slots is lost with both of them only`() {
     let lone = Lone.amongTables(1)
     lone.show(id(1), in: 0, version: 1, by: 1)
@@ -226,7 +241,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.sizes.wants == 1)
   }
 
-  // IT-54
+  // IT-45
   @Test func `beyond the bound is not noted, but one that is there may be overwritten`() {
     let lone = Lone.amongTables(2) { $0.slots.slotsPerPeer = 3 }
     for slot in 0..<3 { lone.show(id(slot), in: UInt64(slot), version: 1, by: 1) }
@@ -236,7 +251,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.show(id(3), in: 3, version: 1, by: 2).wanted == [id(3)], "others have their own bound")
   }
 
-  // IT-54
+  // IT-45
   @Test func `is one of a hundred thousand that take no more room than the bound`() {
     let lone = Lone.amongTables(2) { $0.slots.slotsPerPeer = 100 }
     for part in 0..<20 {
@@ -255,7 +270,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.show(m.authorID, in: 0, version: 1, by: 2).said == [.want([m.authorID], to: peer(2))])
   }
 
-  // IT-55
+  // IT-46
   @Test func `of which the message came twice is delivered once`() {
     let lone = Lone.amongTables(2)
     let m = message(1)
@@ -269,7 +284,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(told.delivered == [m.authorID] && told.wanted == [])
   }
 
-  // IT-56
+  // IT-47
   @Test func `whose pushed message does not come is asked for after 5 s`() {
     let lone = Lone.amongTables(1)
     #expect(lone.show(id(1), in: 0, version: 1, isPushed: true, by: 1).wanted == [])
@@ -277,7 +292,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.advance(.nanoseconds(1)).said == [.want([id(1)], to: peer(1))])
   }
 
-  // IT-57
+  // IT-48
   @Test func `that is not wanted is never asked for, nor its message looked at, until it is ranked anew`() {
     for rank in [Priority.drop, .stash] {
       let lone = Lone.amongTables(1, policy: .slots(Meaning(rank: { _, _ in rank })))
@@ -293,7 +308,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     }
   }
 
-  // IT-58
+  // IT-49
   @Test func `is asked for ever more patiently, from 5 s to 120 s, without end`() {
     let lone = Lone.amongTables(1)
     lone.show(id(1), in: 0, version: 1, by: 1)
@@ -303,7 +318,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     }
   }
 
-  // IT-58
+  // IT-49
   @Test func `is looked at anew before each try`() {
     let isOver = Switch()
     let meaning = Meaning(rank: { _, _ in isOver.isOn ? .drop : .fetch })
@@ -314,7 +329,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.sizes.wants == 0)
   }
 
-  // IT-59
+  // IT-50
   @Test func `is asked of another advertiser after each failure, at random at first`() {
     var first: Set<PeerID> = []
     for seed in 1...10 as ClosedRange<UInt8> {
@@ -332,7 +347,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(first.count > 2)
   }
 
-  // IT-60
+  // IT-51
   @Test func `whose peer lacks it, or gives a forgery, is asked of others`() {
     let lone = Lone.amongTables(3)
     let m = message(1)
@@ -347,7 +362,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.send(m, by: number(of: third[0])).delivered == [m.authorID])
   }
 
-  // IT-60
+  // IT-51
   @Test func `that nobody can give is asked for again when somebody shows it anew`() {
     let lone = Lone.amongTables(1)
     lone.show(id(1), in: 0, version: 1, by: 1)
@@ -357,7 +372,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.show(id(1), in: 1, version: 2, by: 1).wanted == [id(1)])
   }
 
-  // IT-61
+  // IT-52
   @Test func `of a peer that leaves, or leaves the topic, is gone, and another is asked at once`() {
     let lone = Lone.amongTables(3)
     for number in 1...3 { lone.show(id(1), in: 0, version: 1, by: number) }
@@ -373,7 +388,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.advance(.seconds(1_000)).wanted == [])
   }
 
-  // IT-62
+  // IT-53
   @Test func `waits while twenty of its peer's are asked for`() {
     let lone = Lone.amongTables(1)
     let messages = (1...25 as ClosedRange<UInt64>).map { message($0) }
@@ -385,7 +400,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.send(messages[0], by: 1).wanted == [messages[20].authorID])
   }
 
-  // IT-63
+  // IT-54
   @Test func `comes back when it is shown again after its search ended`() {
     let lone = Lone.amongTables(1)
     lone.show(id(1), in: 0, version: 1, by: 1)
@@ -395,7 +410,7 @@ private func message(_ number: UInt64, _ payload: Payload = "hello") -> WireMess
     #expect(lone.sizes.wants == 1)
   }
 
-  // IT-64
+  // IT-55
   @Test(arguments: 1...12 as ClosedRange<UInt64>)
   func `is searched for only while it stands in a table`(seed: UInt64) throws {
     var dice = Dice(seed)

@@ -78,7 +78,7 @@ extension World {
 @Suite struct `The Internet Computer's broadcasts` {
   static let manners: [Manner] = [.advert, .slots]
 
-  // IT-70
+  // IT-56
   @Test(arguments: manners, 1...6) func `deliver among few nodes`(manner: Manner, count: Int) {
     var world = world(manner, honest: count)
     let isComplete = world.spread(5, size: 100, among: count, manner, within: .seconds(5))
@@ -86,7 +86,7 @@ extension World {
     #expect(Report.isFaultless(world))
   }
 
-  // IT-70
+  // IT-56
   @Test(arguments: manners) func `deliver along a line and in a tree, small messages and large ones`(
     manner: Manner
   ) {
@@ -100,7 +100,7 @@ extension World {
     }
   }
 
-  // IT-71
+  // IT-57, IC-2
   @Test(arguments: manners)
   func `reach nine of thirteen although four are silent and a fifth of copies is lost`(
     manner: Manner
@@ -118,7 +118,7 @@ extension World {
     }
   }
 
-  // IT-72
+  // IT-58, IC-2
   @Test(arguments: manners) func `deliver although four of thirteen show everything and give nothing`(
     manner: Manner
   ) throws {
@@ -131,7 +131,7 @@ extension World {
     #expect(broken.allSatisfy { $0 >= 9 }, "the silent ones can be told from the others")
   }
 
-  // IT-73
+  // IT-59, IC-4
   @Test(arguments: manners) func `reach all if their author reaches one`(manner: Manner) {
     var world = world(manner, honest: 8)
     for other in 1..<8 { world.disconnect(0, other) }
@@ -144,7 +144,7 @@ extension World {
     #expect(isComplete)
   }
 
-  // IT-74
+  // IT-60
   @Test(arguments: manners) func `bring a node that was away what still counts, without a new message`(
     manner: Manner
   ) {
@@ -162,7 +162,17 @@ extension World {
     #expect(Report.isFaultless(world))
   }
 
-  // IT-75
+  // IT-63
+  @Test(arguments: manners) func `deliver although queues overflow`(manner: Manner) {
+    var model = NetworkModel()
+    (model.bandwidth, model.windowBytes, model.queue.messages) = (50_000, 4_000, 9_000)
+    var world = world(manner, honest: 4, model)
+    let isComplete = world.spread(20, size: 4_000, among: 1, manner, within: .seconds(300))
+    #expect(isComplete)
+    #expect(world.traffic.shed > 0)
+  }
+
+  // IT-61, IC-5
   @Test func `cost each receiver of a megabyte little more than that, by adverts`() {
     var world = world(.advert, honest: 13)
     let before = world.traffic.bytes
@@ -172,7 +182,7 @@ extension World {
     #expect((1_000_000...1_003_000).contains(received), "\(received) bytes")
   }
 
-  // IT-75
+  // IT-61, IC-5
   @Test func `cost each receiver twelve copies, if everybody pushes to everybody`() {
     let configuration = holding {
       $0.slots.pushBelow = 1 << 30
@@ -188,7 +198,7 @@ extension World {
     #expect((1_000_000...1_300_000).contains(received), "\(received) bytes")
   }
 
-  // IT-76
+  // IT-62
   @Test(arguments: manners) func `live the same life twice`(manner: Manner) {
     func fingerprint() -> String {
       var model = NetworkModel()

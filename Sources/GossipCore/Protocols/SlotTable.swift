@@ -136,11 +136,13 @@ public struct SlotTable: Dissemination {
   }
 
   /// A new member is told what stands in our slots now. Large tables are told in parts, so that they fit into the
-  /// queue for words.
+  /// queue for words; so are repeated ones, since a peer could join and leave without end.
   private mutating func greet(_ peer: PeerID, on topic: Topic, _ commons: inout Commons) {
     let slots = mine.slots(of: topic)
     guard !slots.isEmpty else { return }
+    greetings[peer]?.removeAll { mine.entry($0)?.topic == topic }
     greetings[peer, default: []].append(contentsOf: slots)
+    guard !isGreeting else { return }
     continueGreeting(peer, &commons)
     remindOfGreetings(&commons)
   }
@@ -156,13 +158,13 @@ public struct SlotTable: Dissemination {
   }
 
   private mutating func remindOfGreetings(_ commons: inout Commons) {
-    guard !isGreeting, !greetings.isEmpty else { return }
     isGreeting = true
     commons.ring(.own(.slots, Reminder.greetings.rawValue), after: SlotTable.greetingPause)
   }
 
   private mutating func continueGreetings(_ commons: inout Commons) {
     isGreeting = false
+    guard !greetings.isEmpty else { return }
     for peer in Array(greetings.keys) { continueGreeting(peer, &commons) }
     remindOfGreetings(&commons)
   }

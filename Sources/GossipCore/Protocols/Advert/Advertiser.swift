@@ -83,6 +83,9 @@ struct Advertiser: Sendable {
     }
   }
 
+  /// Takes a claim out of its queue, wherever it stands.
+  mutating func dequeue(_ id: MessageID) { claims[id]?.place = nil }
+
   /// Takes the first claim that may be asked for out of the most urgent queue that has one.
   mutating func take(where mayAsk: (MessageID, Claim) -> Bool) -> MessageID? {
     for rank in [Priority.fetchNow, .fetch, .later].map({ Int($0.rawValue) }) {

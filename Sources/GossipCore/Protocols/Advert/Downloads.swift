@@ -277,6 +277,7 @@ extension AdvertGossip {
     uncharge(id)
     commons.unwant(id)
     let peer = release(id)
+    for advertiser in artifacts[id]?.advertisers ?? [] { advertisers[advertiser]?.dequeue(id) }
     beginRound(id, &commons)
     if let peer { next(peer, &commons) }
   }
