@@ -277,7 +277,7 @@ private func adverts(_ numbers: Range<Int>) -> [Advert] { numbers.map { Advert($
     #expect(told.said == [.want([m.authorID], to: peer(1))])
   }
 
-  // IT-16, IC-3, IC-7
+  // IT-16, IC-7
   @Test func `turns from a silent advertiser to the next after 15 s, and to each of them once in a round`() {
     let lone = Lone.amongAdvertisers(3) { $0.advert.chunkSize = 10 }
     for number in 1...3 { lone.advertise(Advert(1), by: number) }
