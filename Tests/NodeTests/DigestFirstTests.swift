@@ -32,9 +32,6 @@ extension Told {
       if case .word(.advert(_, let adverts)) = $0.thing { (adverts.map(\.id), $0.to) } else { nil }
     }
   }
-  fileprivate var resends: [PeerID] {
-    said.compactMap { if case .word(.resend) = $0.thing { $0.to } else { nil } }
-  }
   fileprivate var epochs: [EpochNotice] {
     notices.compactMap { if case .epoch(let notice) = $0 { notice } else { nil } }
   }

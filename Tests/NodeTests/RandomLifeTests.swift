@@ -22,6 +22,8 @@ import Testing
         && sizes.perPeer <= 12 * (3 * 3 + 2) + 4 + 12 + 12 * (2 * 8 + 4 + 3) + 8 + (8 * 3 + 12)
           // Of healing, per topic and peer: a question, a height, an answer, an allowance; per peer: spans served.
           + 12 * (3 * 4 + 1)
+          // Adverts, hashes received and answers per topic; rows of its table and what it has yet to be told.
+          + 12 * (6 + 4 + 3) + 12 * (6 + 6)
       guard isWithin else {
         Issue.record("seed \(seed), step \(step): \(sizes)")
         return

@@ -89,6 +89,9 @@ public struct Limits: Hashable, Sendable {
   public var objectsSizeMax = 256 << 20
   /// How long a complete object is kept for others to fetch.
   public var objectsKeptFor: Duration = .seconds(120)
+  /// How often a message is given to the same peer in manners of our own, where whoever was not served asks again
+  /// after its patience; GossipSub has a setting of its own (`retransmissions`).
+  public var servesPerPeer = 32
   /// Own messages whose reach is watched.
   public var reachWatchedMax = 4_096
 
@@ -101,7 +104,8 @@ public struct Limits: Hashable, Sendable {
       ("judgementsOpen", judgementsOpen), ("judgementsOpenPerTopic", judgementsOpenPerTopic),
       ("versionsPerCheck", versionsPerCheck), ("publicationsOpen", publicationsOpen), ("seenMax", seenMax),
       ("storeCountMax", storeCountMax), ("storeSizeMax", storeSizeMax), ("wantsMax", wantsMax),
-      ("holdersPerWant", holdersPerWant), ("reachWatchedMax", reachWatchedMax),
+      ("holdersPerWant", holdersPerWant), ("servesPerPeer", servesPerPeer),
+      ("reachWatchedMax", reachWatchedMax),
       ("awaitingMax", awaitingMax), ("needsMax", needsMax), ("needsPerHolder", needsPerHolder),
       ("objectsSizeMax", objectsSizeMax),
     ] where !(1...1 << 40).contains(value) {

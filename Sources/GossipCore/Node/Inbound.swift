@@ -61,7 +61,8 @@ extension Node {
   }
 
   private mutating func serve(_ ids: [MessageID], to peer: PeerID, _ manner: Manner) {
-    let times = configuration.gossipSub.retransmissions
+    let times =
+      manner == .gossipSub ? configuration.gossipSub.retransmissions : configuration.limits.servesPerPeer
     commons.manner = manner
     var missing: [MessageID] = []
     for id in OrderedSet(ids) where !commons.unwanted.contains(id, by: peer) {

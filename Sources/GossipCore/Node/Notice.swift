@@ -28,7 +28,8 @@ public enum MeshParty: Hashable, Sendable { case us, peer }
 public enum Observation: String, CaseIterable, Hashable, Sendable {
   /// It offered a message and did not give it in time.
   case brokenPromise
-  /// It sent a message that is not what its author signed, or that the application rejected.
+  /// It sent a message that is not what its author signed or its sender had advertised, or that the application
+  /// rejected.
   case invalidMessage
   /// It grafted us while its backoff ran.
   case earlyGraft

@@ -110,6 +110,10 @@ public struct Counters: Hashable, Sendable {
   public var offersMade: UInt64 = 0
   /// Messages whose offering ended because no member was left to be offered them (infection).
   public var ranOutOfPeers: UInt64 = 0
+  /// Adverts and slots passed over: of messages met already, not wanted, outdated or impossible.
+  public var offersIgnored: UInt64 = 0
+  /// Requests to tell again what we hold that came too soon after the last answer.
+  public var resendsRefused: UInt64 = 0
   /// Entries thrown out because a table was full.
   public var evicted: UInt64 = 0
   /// Digests that gave way to newer ones of the same peer.

@@ -56,6 +56,9 @@ final class Lone {
     }
   }
 
+  /// Changes the node itself; for what only the inside may do.
+  func change(_ body: (inout Node) -> Void) { body(&node) }
+
   // MARK: Time
 
   /// Lets time pass; alarms ring at their instants.

@@ -43,6 +43,14 @@ final class RandomLife {
       (configuration.push.bufferedMax, configuration.push.iterations) = (8, 3)
       (configuration.infection.rumorsMax, configuration.infection.finishedMax) = (8, 8)
       (configuration.infection.asksPerPeer, configuration.infection.pushBelow) = (8, 100)
+      configuration.advert.advertsPerPeer = 6
+      configuration.advert.receivedPerPeer = 4
+      configuration.advert.slotsPerPeer = 3
+      configuration.advert.quotaPerPeer = 30
+      configuration.slots.slotsPerPeer = 6
+      configuration.slots.slotsMax = 6
+      configuration.slots.fetchesPerPeer = 2
+      configuration.slots.greetingLength = 2
     }
     lone.signsAtOnce = false
     lone.checksAtOnce = false

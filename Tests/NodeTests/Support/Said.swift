@@ -80,6 +80,11 @@ struct Told {
     said.compactMap { if case .word(.have(topic, let ids)) = $0.thing { (ids, $0.to) } else { nil } }
   }
 
+  /// Who was asked to tell again.
+  var resends: [PeerID] {
+    said.compactMap { if case .word(.resend) = $0.thing { $0.to } else { nil } }
+  }
+
   /// Every id somebody was asked for.
   var wanted: [MessageID] {
     said.flatMap { if case .word(.want(let ids)) = $0.thing { ids } else { [MessageID]() } }
