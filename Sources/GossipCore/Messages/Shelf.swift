@@ -196,7 +196,9 @@ extension Subject {
 extension TopicPolicy {
   /// Whether a topic's messages are more to the store than the windows they came in.
   var needsShelf: Bool {
-    spread != .gossipSub || heal.isOn || retention != .heartbeats || meaning.subject != nil
+    if spread != .gossipSub || meaning.subject != nil || heal.isOn { return true }
+    if case .heartbeats = retention { return false }
+    return true
   }
 
   /// Who wants to hear that a message is not held any more. GossipSub speaks only of what its windows show.

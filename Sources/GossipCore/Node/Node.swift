@@ -57,10 +57,10 @@ public struct Node: Sendable {
   public mutating func handle(_ input: Input, at now: Instant, into effects: inout [Effect]) {
     commons.now = max(now, commons.now)
     commons.forwarded = 0
-    commons.store.expire(at: commons.now)
+    if commons.store.nextExpiry <= commons.now { commons.store.expire(at: commons.now) }
     take(input)
     ringDueAlarms()
-    tellWithdrawn()
+    if !commons.store.withdrawn.isEmpty { tellWithdrawn() }
     commons.outbox.flush(into: &commons.surfaced, &commons.counters)
     effects.append(contentsOf: commons.surfaced)
     commons.surfaced.removeAll(keepingCapacity: true)
@@ -129,7 +129,6 @@ public struct Node: Sendable {
 
   /// What is not held any more for another reason than the age of its window, or of a topic whose manner must know.
   private mutating func tellWithdrawn() {
-    guard !commons.store.withdrawn.isEmpty else { return }
     for (id, manners) in commons.store.takeWithdrawn() {
       for manner in manners { tell(manner, .withdrawn(id)) }
     }
