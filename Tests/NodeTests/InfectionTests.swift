@@ -2,7 +2,7 @@ import GossipCore
 import Testing
 
 extension TopicPolicy {
-  fileprivate static let infection = TopicPolicy(spread: .infection)
+  fileprivate static let infection = TopicPolicy(spread: .infection, retention: .heartbeats)
 }
 
 extension Lone {

@@ -45,8 +45,9 @@ private func world(
   for _ in 0..<honest { world.add(configuration) }
   for _ in 0..<masked {
     world.add { id, seed, birth in
-      do { return Filtered(node: try Node(configuration, as: id, seed: seed, at: birth), passes: passes) } catch
-      {
+      do {
+        return Filtered(node: try Node(configuration, as: id, seed: seed, at: birth), passes: passes)
+      } catch {
         preconditionFailure("\(error)")
       }
     }

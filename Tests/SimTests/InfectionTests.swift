@@ -22,8 +22,10 @@ import Testing
   /// A hundred nodes, of which the last `masked` wear a mask; messages are published one after the other.
   private func figures(
     _ messages: Int, seed: UInt64, saturation: Int = 80, masked: Int = 0, _ answer: Masked.Answer = .nothing,
-    patience: Duration = .seconds(3)
+    patience: Duration = .seconds(3), heal: Heal = Heal()
   ) -> Figures {
+    var policy = policy
+    policy.heal = heal
     var configuration = Configuration()
     configuration.infection.stopRule = .production(saturation: saturation)
     configuration.gossipSub.historyLength = 200
@@ -96,6 +98,16 @@ import Testing
     #expect(abs(figures.reachedAlive - 0.979) < 0.015, "\(figures)")
     #expect((0.8...1).contains(figures.alive), "\(figures)")
     #expect(abs(figures.reached - figures.alive * figures.reachedAlive) < 0.02, "\(figures)")
+  }
+
+  // CT-15
+  @Test(arguments: [11] as [UInt64])
+  func `reaches every honest node although a third lie, once the healer compares digests`(seed: UInt64) {
+    let alone = figures(20, seed: seed, masked: 33, .want)
+    let healed = figures(
+      20, seed: seed, masked: 33, .want, patience: .seconds(45), heal: .digests(every: .seconds(4)))
+    #expect(alone.reached < 0.99, "\(alone)")
+    #expect(healed.reached == 1, "\(healed)")
   }
 
   // CT-13

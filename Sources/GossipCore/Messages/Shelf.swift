@@ -54,7 +54,7 @@ struct Shelf: Sendable {
   private let ghostsMax: Int
 
   init(_ policy: TopicPolicy, ghostsMax: Int) {
-    (retention, manners, self.ghostsMax) = (policy.retention, policy.toldOfWithdrawals, ghostsMax)
+    (retention, manners, self.ghostsMax) = (policy.keeping, policy.toldOfWithdrawals, ghostsMax)
   }
 
   /// Whether nothing is held or remembered.
@@ -152,7 +152,7 @@ struct Shelf: Sendable {
   /// - Returns: those that have to leave for it.
   mutating func follow(_ policy: TopicPolicy?) -> [MessageID] {
     if let policy { manners = policy.toldOfWithdrawals }
-    let retention = policy?.retention ?? .heartbeats
+    let retention = policy?.keeping ?? .heartbeats
     guard retention != self.retention else { return [] }
     self.retention = retention
     let below = belowLast

@@ -266,7 +266,7 @@ extension Node {
   /// Kept, so that others can be given it; what it replaces or pushes out is withdrawn at the end of the turn.
   mutating func keep(_ message: Message, _ policy: TopicPolicy) {
     guard policy.spread.keepsMessages else { return }
-    guard case .last = policy.retention, !commons.isJoined(message.topic) else {
+    guard case .last = policy.keeping, !commons.isJoined(message.topic) else {
       return commons.store.put(message, policy, at: commons.now)
     }
     // Nobody would ever leave the topic, and so end it.

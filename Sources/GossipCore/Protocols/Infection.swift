@@ -365,7 +365,7 @@ public struct InfectionParameters: Hashable, Sendable {
   /// When a rumor ends before that (`saturation_limit_percent`).
   public var stopRule = StopRule.production(saturation: 80)
   /// How long an offered member may stay silent before another takes its place. casper-node: 30 s in production, 10 s
-  /// in code. Messages must be kept for longer (`TopicPolicy.retention`): what is not held any more is not offered.
+  /// in code. Messages must be kept for longer (`TopicPolicy.keeping`): what is not held any more is not offered.
   public var offerTimeout: Duration = .seconds(10)
   /// How long an offerer has to give the body before the next one is asked (`get_remainder_timeout`).
   public var bodyPatience: Duration = .seconds(5)

@@ -12,8 +12,8 @@ public struct TopicPolicy: Sendable {
   public var payloadSizeMax: Int
   /// What brings what the spread missed.
   public var heal: Heal
-  /// How long messages are kept for those who lack them.
-  public var retention: Retention
+  /// How long messages are kept for those who lack them; nil as the topic needs, see `keeping`.
+  public var retention: Retention?
   /// What the application knows of the topic's messages.
   public var meaning: Meaning
   /// How payloads too large for a message travel; nil refuses them.
@@ -23,12 +23,18 @@ public struct TopicPolicy: Sendable {
   public init(
     spread: Manner = .gossipSub, signing: Signing = .strictSign,
     identification: MessageIdentification = .author, isJudged: Bool = false,
-    payloadSizeMax: Int = (1 << 20) - 1_024, heal: Heal = Heal(), retention: Retention = .heartbeats,
+    payloadSizeMax: Int = (1 << 20) - 1_024, heal: Heal = Heal(), retention: Retention? = nil,
     meaning: Meaning = Meaning(), objects: ObjectPolicy? = nil
   ) {
     (self.spread, self.signing, self.identification) = (spread, signing, identification)
     (self.isJudged, self.payloadSizeMax) = (isJudged, payloadSizeMax)
     (self.heal, self.retention, self.meaning, self.objects) = (heal, retention, meaning, objects)
+  }
+
+  /// How long messages are kept: as said, or else for GossipSub's history on its own topics, and for a minute on those
+  /// that another manner spreads or the healer heals, whose peers may ask for a message much later.
+  public var keeping: Retention {
+    retention ?? (spread == .gossipSub && !heal.isOn ? .heartbeats : .during(.seconds(60)))
   }
 
   /// Whether the topic's messages travel on streams of this manner.
@@ -63,7 +69,7 @@ public struct TopicPolicy: Sendable {
       throw ConfigurationError("payloadSizeMax", expected: "more than 0 bytes", found: "\(payloadSizeMax)")
     }
     try heal.validate(meaning)
-    try retention.validate(meaning)
+    try keeping.validate(meaning)
   }
 }
 

@@ -80,7 +80,7 @@ extension AntiEntropy {
 
   /// Below it everything would be stale.
   private func floor(of topic: Topic, _ commons: Commons) -> UInt64 {
-    guard case .last(let count)? = commons.policy(of: topic)?.retention,
+    guard case .last(let count)? = commons.policy(of: topic)?.keeping,
       let highest = commons.store.run(on: topic)?.upperBound
     else { return 0 }
     let (floor, isBelowZero) = (highest - 1).subtractingReportingOverflow(UInt64(clamping: count))
