@@ -70,6 +70,7 @@ public actor Host: Service {
     var settings = configuration.node
     if settings.sequenceStart == 0 { settings.sequenceStart = Host.wallClockNanoseconds }
     node = try Node(settings, as: configuration.identity.peer, seed: Dice.bytes(32), at: .present)
+    for manner in settings.manners where !links.spoken.contains(manner) { links.spoken.append(manner) }
     inbox.open(self)
   }
 

@@ -271,6 +271,7 @@ extension Host {
 
   /// Opens streams of this manner on all connections, present and future.
   func speak(_ manner: Manner) {
+    guard !links.spoken.contains(manner) else { return }
     links.spoken.append(manner)
     for connection in links.all { connection.loop.execute { connection.speak(manner) } }
   }

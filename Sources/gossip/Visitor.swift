@@ -13,6 +13,7 @@ enum Visitor {
     var configuration = HostConfiguration()
     configuration.identity = try options.key.map { try KeyFile.read($0) } ?? Identity.random()
     configuration.listen = []
+    configuration.node.manners = [options.spread]
     configuration.logger = Logs.make(options.verbose ? .debug : .error)
     let host = try makeHost(configuration)
     return try await withThrowingTaskGroup(of: Void.self) { group in

@@ -31,6 +31,22 @@ import Testing
     }
   }
 
+  @Test(arguments: Manner.spreading.filter { $0 != .push })
+  func `hears those who publish without being on it`(manner: Manner) async throws {
+    let policy = TopicPolicy(spread: manner)
+    try await withHosts(4) {
+      $0.node.manners = [manner]
+    } _: { hosts in
+      try await withInboxes(Array(hosts[1...]), on: "t", policy) { inboxes in
+        for host in hosts[1...] { try await hosts[0].connect(to: try await host.address) }
+        for (a, b) in [(1, 2), (2, 3), (1, 3)] { try await hosts[a].connect(to: try await hosts[b].address) }
+        try await hosts[0].waitForPeers(3, on: "t", within: .seconds(20))
+        _ = try await hosts[0].publish("from outside", to: "t", policy: policy)
+        try await eventually("the message") { inboxes.allSatisfy { $0.texts == ["from outside"] } }
+      }
+    }
+  }
+
   // CA-14
   @Test func `carries an object of several megabytes whole, and small messages meanwhile`() async throws {
     let policy = TopicPolicy(objects: ObjectPolicy(threshold: 100_000))

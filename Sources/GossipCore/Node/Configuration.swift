@@ -16,6 +16,9 @@ public struct Configuration: Sendable {
   public var digestFirst = DigestFirstParameters()
   /// Parameters of the healer.
   public var antiEntropy = AntiEntropyParameters()
+  /// Manners whose streams are opened from the start, besides GossipSub's and direct ones: for nodes that publish on
+  /// topics they are not on. A topic that is joined brings its own.
+  public var manners: [Manner] = []
   /// What is kept and allowed at most.
   public var limits = Limits()
   /// What the wire may carry.

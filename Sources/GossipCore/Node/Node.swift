@@ -41,6 +41,7 @@ public struct Node: Sendable {
       }
     }
     for manner in Manner.allCases { tell(manner, .began) }
+    for manner in configuration.manners { speak(manner) }
   }
 
   /// This node's id.
