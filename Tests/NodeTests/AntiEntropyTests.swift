@@ -83,6 +83,19 @@ private func span(_ first: UInt64, _ end: UInt64, to peer: PeerID) -> Said {
 }
 private func summary(_ lowest: UInt64, _ next: UInt64) -> Control { .summary(t, lowest: lowest, next: next) }
 
+@Suite struct `A message held for long` {
+  @Test func `is not taken for new when it comes again after the memory of ids`() {
+    let lone = Lone { $0.limits.seenFor = .seconds(10) }
+    lone.join(t, policy: TopicPolicy(retention: .during(.seconds(100))))
+    lone.meet(peer(1), on: t)
+    let message = WireMessage.by(peer(9), 1)
+    #expect(lone.hear(message, from: peer(1)).delivered.count == 1)
+    lone.advance(.seconds(30))
+    #expect(lone.hear(message, from: peer(1)).delivered.isEmpty && lone.counters.duplicates == 1)
+    #expect(lone.hear(.have(t, [message.authorID]), from: peer(1)).wanted.isEmpty)
+  }
+}
+
 @Suite struct `A round of digests` {
   @Test func `greets three random members, each with another nonce, every four seconds`() {
     let lone = Lone.healed(.digests(every: .seconds(4)), members: 10)

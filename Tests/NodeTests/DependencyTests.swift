@@ -65,6 +65,50 @@ import Testing
     #expect(lone.sizes.awaiting == 0 && lone.sizes.checks == 0)
   }
 
+  @Test func `does not mind a forgery of the other`() {
+    let (lone, _) = waiting()
+    let forged = WireMessage(topic: t, payload: "forged", author: peer(9), sequence: 2).signed([1])
+    let told = lone.hear(forged, from: peer(4))
+    #expect(told.observed == [.init(.invalidMessage, peer(4))] && lone.sizes.awaiting == 1)
+    let arrived = lone.hear(deploy, from: peer(1))
+    #expect(
+      lone.tell(.judged(arrived.toJudge[0].ticket, .accept)).toJudge.map(\.message.id) == [block.authorID])
+  }
+
+  @Test func `does not take a piece for it`() {
+    let policy = TopicPolicy(
+      signing: .strictNoSign, identification: .contentHash, isJudged: true, objects: ObjectPolicy())
+    let lone = Lone.onMesh(of: 3, policy: policy)
+    lone.verdict = nil
+    let told = lone.hear(.anonymous("block"), from: peer(1))
+    lone.tell(.judged(told.toJudge[0].ticket, .await([WireMessage.anonymous("deploy").contentID])))
+    // What is hashed for the id, as a payload: the topic's length in eight bytes, the topic, the payload.
+    let bytes = [1, 0, 0, 0, 0, 0, 0, 0] + Array("t".utf8) + Array("deploy".utf8)
+    let piece = WireMessage(topic: t, payload: Payload(bytes), author: nil, sequence: nil, kind: .piece)
+    #expect(lone.hear(piece, from: peer(2)).observed == [] && lone.sizes.awaiting == 1)
+  }
+
+  @Test func `falls with it, and so does what depends on that, however long the chain`() {
+    let lone = Lone.onMesh(of: 3, policy: .judged) { $0.limits.uncheckedPerPeer = 10_000 }
+    lone.verdict = nil
+    let chain = (1...1_000 as ClosedRange<UInt64>).map { WireMessage.by(peer(9), $0) }
+    for (message, former) in zip(chain.dropFirst(), chain).reversed() {
+      let told = lone.hear(message, from: peer(1))
+      lone.tell(.judged(told.toJudge[0].ticket, .await([former.authorID])))
+    }
+    #expect(lone.sizes.awaiting == 999)
+    let first = lone.hear(chain[0], from: peer(1))
+    lone.tell(.judged(first.toJudge[0].ticket, .reject))
+    #expect(lone.sizes.awaiting == 0 && lone.sizes.checks == 0)
+  }
+
+  @Test func `is nobody's fault when we leave`() {
+    let (lone, _) = waiting()
+    let told = lone.leave(t)
+    #expect(told.observed == [] && lone.sizes.awaiting == 0 && lone.sizes.checks == 0)
+    #expect(lone.advance(.seconds(70)).observed.allSatisfy { $0.observation != .incomplete })
+  }
+
   @Test func `is one of several that wait for the same, which is asked for once`() {
     let (lone, _) = waiting()
     let other = WireMessage.by(peer(9), 3, "other block")

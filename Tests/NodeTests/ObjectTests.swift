@@ -12,10 +12,11 @@ import Testing
 
   /// A manifest by another node, and what it answers to those who want pieces.
   struct Source {
-    let lone = Lone(as: peer(9))
+    let lone: Lone
     let manifest: WireMessage
 
-    init(_ payload: Payload) {
+    init(_ payload: Payload, by author: Int = 9) {
+      lone = Lone(as: peer(author))
       lone.meet(peer(1), on: t)
       let told = lone.publish(payload, policy: policy)
       guard let sent = told.frames.flatMap(\.frame.messages).first else {
@@ -107,10 +108,66 @@ import Testing
     #expect(own.published == [.init(1, .failure(.tooLarge(bytes: 5_000, limit: 4_999)))])
   }
 
-  @Test func `on a topic without objects is refused`() {
+  /// Nodes that know nothing of objects pass the field on as one they do not know: nobody is to blame.
+  @Test func `on a topic without objects is an ordinary message`() {
     let source = Source(Self.payload(5_000))
     let lone = Lone.onMesh(of: 3)
-    #expect(lone.hear(source.manifest, from: peer(1)).rejected == [.failed])
+    let told = lone.hear(source.manifest, from: peer(1))
+    #expect(told.delivered == [source.manifest.authorID] && told.observed == [])
+  }
+
+  @Test func `does not share the name of the same bytes sent as an ordinary message`() {
+    let policy = TopicPolicy(
+      signing: .strictNoSign, identification: .contentHash,
+      objects: ObjectPolicy(threshold: 100, sizeMax: 1_000))
+    let lone = Lone.onMesh(of: 3, policy: policy)
+    let forged = WireMessage(topic: t, payload: "true", author: nil, sequence: nil, kind: .manifest)
+    #expect(lone.hear(forged, from: peer(1)).delivered == [])
+    let told = lone.hear(.anonymous("true"), from: peer(2))
+    #expect(told.delivered.count == 1 && told.observed == [], "the manifest that is none shadows nothing")
+  }
+
+  @Test func `is given in bounded parts, however much is asked for at once`() {
+    let policy = TopicPolicy(objects: ObjectPolicy(threshold: 1_000, pieceSize: 512 << 10, sizeMax: 32 << 20))
+    let source = Lone(as: peer(9))
+    source.meet(peer(1), on: t)
+    let payload = Payload((0..<(16 << 20)).map { UInt8(truncatingIfNeeded: $0 >> 19) })
+    let manifest = source.publish(payload, policy: policy).frames.flatMap(\.frame.messages)[0]
+    let lone = Lone.onMesh(of: 40, policy: policy) { $0.gossipSub.degreeHigh = 50 }
+    var asked: [MessageID] = []
+    for number in 1...16 { asked += lone.hear(manifest, from: peer(number)).wanted }
+    #expect(asked.count == 32, "two pieces of each holder: a megabyte")
+    let words = (0..<100).map { _ in Control.want(asked) }
+    let given = source.hear(words: words, from: peer(1)).frames.flatMap(\.frame.messages)
+    #expect(given.count == 4, "two megabytes a turn")
+  }
+
+  @Test func `of one peer takes a quarter of the room, and of all peers half of it, until it is complete`() {
+    let sources = (0..<6).map { number in
+      Source(
+        Payload((0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* (number + 2) ^ $0 >> 8) }), by: 90 + number
+      )
+    }
+    let lone = Lone.onMesh(of: 6, policy: Self.policy) { $0.limits.objectsSizeMax = 62_000 }
+    #expect(!lone.hear(sources[0].manifest, from: peer(1)).wanted.isEmpty)
+    #expect(lone.hear(sources[1].manifest, from: peer(1)).rejected == [.throttled])
+    #expect(!lone.hear(sources[2].manifest, from: peer(2)).wanted.isEmpty)
+    #expect(!lone.hear(sources[3].manifest, from: peer(3)).wanted.isEmpty)
+    #expect(lone.hear(sources[4].manifest, from: peer(4)).rejected == [.throttled])
+    lone.advance(.seconds(61))
+    #expect(!lone.hear(sources[4].manifest, from: peer(4)).wanted.isEmpty, "it may come again")
+  }
+
+  @Test func `whose only holder was away for a moment is fetched all the same`() {
+    let source = Source(Self.payload(5_000))
+    let lone = Lone.onMesh(of: 3, policy: Self.policy)
+    lone.hear(source.manifest, from: peer(1))
+    lone.disconnect(peer(1))
+    lone.advance(.seconds(3))
+    lone.meet(peer(1), on: t)
+    let told = lone.advance(.seconds(6))
+    #expect(told.observed == [])
+    #expect(lone.hear(messages: source.pieces(told.wanted), from: peer(1)).delivered.count == 1)
   }
 
   @Test func `has no room beyond the bound for all objects`() {

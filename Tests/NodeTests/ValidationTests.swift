@@ -182,6 +182,7 @@ import Testing
     for message in messages { lone.hear(message, from: peer(1)) }
     #expect(lone.sizes.seen == 10 && lone.counters.evicted == 1)
     #expect(lone.hear(messages[10], from: peer(2)).delivered == [])
+    lone.beat(6)  // the store has let go of it as well
     #expect(lone.hear(messages[0], from: peer(2)).delivered == [messages[0].authorID])
   }
 

@@ -4,86 +4,130 @@ import OrderedCollections
 /// Messages that wait for others: a block for its transactions, an object for its pieces.
 ///
 /// Each need is asked of one holder of the waiting message at a time, a few per holder, in turn over all holders; what
-/// one cannot give is asked of the next. Whoever brought something that nobody can complete is named in the end.
-/// Bounds: messages that wait, needs in all, requests per holder.
+/// one cannot give is asked of the next, and of all of them again after a pause.
+/// Bounds: messages that wait, what they wait for in all, requests per holder.
 struct Awaiting: Sendable {
+  /// What a message waits for. Pieces and messages have names of their own: one cannot stand for the other.
+  enum Need: Hashable, Sendable {
+    case message(MessageID)
+    case piece(MessageID)
+
+    var id: MessageID {
+      switch self {
+      case .message(let id), .piece(let id): id
+      }
+    }
+  }
+
   private struct Parent: Sendable {
-    let needs: [MessageID]
-    /// Needs that nobody was asked for yet, the first one first; some may have come meanwhile.
-    var unasked: Deque<MessageID>
+    let needs: [Need]
+    /// Needs to ask somebody for, the first one first; some may have come meanwhile.
+    var unasked: Deque<Need>
+    /// Needs that no holder gave.
+    var exhausted: [Need] = []
     /// Needs that are not there.
     var open: Int
     var holders: OrderedSet<PeerID>
+    /// Requests open with one holder at most.
+    let perHolder: Int
     /// Where the next holder is looked for.
     var turn = 0
     let until: Instant
   }
 
-  private struct Need: Sendable {
+  private struct State: Sendable {
     var parents: [MessageID]
     var asked: PeerID?
     var tried: [PeerID] = []
   }
 
   private var parents = OrderedDictionary<MessageID, Parent>()
-  private var needs: [MessageID: Need] = [:]
+  private var needs: [Need: State] = [:]
   private var inFlight: [PeerID: Int] = [:]
+  /// What all parents wait for, what several wait for counted for each.
+  private var owed = 0
   private(set) var refused: UInt64 = 0
+  /// Whether an alarm is set to look at those that wait.
+  var isWatched = false
   private let parentsMax: Int
   private let needsMax: Int
-  private let perHolder: Int
 
-  init(parentsMax: Int, needsMax: Int, perHolder: Int) {
-    (self.parentsMax, self.needsMax, self.perHolder) = (parentsMax, needsMax, perHolder)
+  /// How many needs are passed over in one search for a holder that is free.
+  private static let searchMax = 64
+
+  init(parentsMax: Int, needsMax: Int) {
+    (self.parentsMax, self.needsMax) = (parentsMax, needsMax)
   }
 
   var isEmpty: Bool { parents.isEmpty }
   var count: Int { parents.count }
   var needed: Int { needs.count }
-  func isNeeded(_ id: MessageID) -> Bool { needs[id] != nil }
+  func isNeeded(_ need: Need) -> Bool { !needs.isEmpty && needs[need] != nil }
   func waits(_ id: MessageID) -> Bool { parents[id] != nil }
-  func parents(of need: MessageID) -> [MessageID] { needs[need]?.parents ?? [] }
+  func parents(of need: Need) -> [MessageID] { needs[need]?.parents ?? [] }
   var all: [MessageID] { parents.keys.elements }
+
+  /// Whether this peer was asked for this message by one that waits.
+  func wasAsked(_ peer: PeerID, for id: MessageID) -> Bool {
+    !needs.isEmpty && needs[.message(id)]?.asked == peer
+  }
 
   // MARK: Waiting
 
   /// Lets a message wait.
+  /// - Parameter perHolder: requests open with one holder at most.
   /// - Returns: false if too many wait already.
   mutating func park(
-    _ id: MessageID, for wanted: [MessageID], heldBy holders: OrderedSet<PeerID>, until: Instant
+    _ id: MessageID, for wanted: [Need], heldBy holders: OrderedSet<PeerID>, perHolder: Int, until: Instant
   ) -> Bool {
-    guard parents.count < parentsMax, needs.count + wanted.count <= needsMax, parents[id] == nil else {
+    guard parents.count < parentsMax, owed + wanted.count <= needsMax, parents[id] == nil else {
       refused += 1
       return false
     }
-    for need in wanted { needs[need, default: Need(parents: [])].parents.append(id) }
+    owed += wanted.count
+    for need in wanted { needs[need, default: State(parents: [])].parents.append(id) }
     parents[id] = Parent(
-      needs: wanted, unasked: Deque(wanted), open: wanted.count, holders: holders, until: until)
+      needs: wanted, unasked: Deque(wanted), open: wanted.count, holders: holders, perHolder: perHolder,
+      until: until)
     return true
   }
 
   /// Another peer has the waiting message: it may give what the others could not.
-  mutating func add(_ holder: PeerID, to id: MessageID) {
-    parents[id]?.holders.append(holder)
+  /// - Returns: whether it is new.
+  mutating func add(_ holder: PeerID, to id: MessageID) -> Bool {
+    guard parents[id]?.holders.append(holder).inserted == true else { return false }
+    parents[id]!.unasked.append(contentsOf: parents[id]!.exhausted)
+    parents[id]!.exhausted = []
+    return true
   }
 
-  /// Whom to ask for what now, for this message.
+  /// After a pause all holders may be tried again: a connection may have failed for a moment.
+  mutating func tryAgain(_ id: MessageID) {
+    guard let exhausted = parents[id]?.exhausted, !exhausted.isEmpty else { return }
+    for need in exhausted { needs[need]?.tried = [] }
+    parents[id]!.unasked.append(contentsOf: exhausted)
+    parents[id]!.exhausted = []
+  }
+
+  /// Whom to ask for what now, for this message; only who `isReachable` counts.
   ///
   /// The needs are marked as asked; `failed` takes that back.
-  mutating func requests(for id: MessageID) -> OrderedDictionary<PeerID, [MessageID]> {
-    var requests = OrderedDictionary<PeerID, [MessageID]>()
+  mutating func requests(for id: MessageID, _ isReachable: (PeerID) -> Bool) -> OrderedDictionary<
+    PeerID, [Need]
+  > {
+    var requests = OrderedDictionary<PeerID, [Need]>()
     guard var parent = parents[id] else { return requests }
-    var stuck: [MessageID] = []
-    while let need = parent.unasked.popFirst() {
-      guard let known = needs[need], known.asked == nil else { continue }
-      if let holder = freeHolder(of: need, &parent) {
+    var stuck: [Need] = []
+    while stuck.count < Awaiting.searchMax, let need = parent.unasked.popFirst() {
+      guard let state = needs[need], state.asked == nil else { continue }
+      if let holder = freeHolder(of: state, &parent, isReachable) {
         needs[need]!.asked = holder
         inFlight[holder, default: 0] += 1
         requests[holder, default: []].append(need)
+      } else if parent.holders.allSatisfy(state.tried.contains) {
+        parent.exhausted.append(need)
       } else {
         stuck.append(need)
-        // Every holder is busy: the rest would fare alike. A need that all have failed is passed over.
-        if known.tried.count < parent.holders.count { break }
       }
     }
     parent.unasked.prepend(contentsOf: stuck)
@@ -91,49 +135,50 @@ struct Awaiting: Sendable {
     return requests
   }
 
-  private func freeHolder(of need: MessageID, _ parent: inout Parent) -> PeerID? {
+  private func freeHolder(of need: State, _ parent: inout Parent, _ isReachable: (PeerID) -> Bool) -> PeerID?
+  {
     for step in 0..<parent.holders.count {
       let place = (parent.turn + step) % parent.holders.count
       let holder = parent.holders[place]
-      guard inFlight[holder, default: 0] < perHolder, needs[need]?.tried.contains(holder) == false else {
-        continue
-      }
+      guard inFlight[holder, default: 0] < parent.perHolder, !need.tried.contains(holder), isReachable(holder)
+      else { continue }
       parent.turn = (place + 1) % parent.holders.count
       return holder
     }
     return nil
   }
 
-  /// Whom this need was asked of.
-  func asked(for need: MessageID) -> PeerID? { needs[need]?.asked }
+  /// Needs of this message that somebody was asked for.
+  func asked(by id: MessageID) -> [Need] {
+    (parents[id]?.needs ?? []).filter { needs[$0]?.asked != nil }
+  }
 
   /// The holder that was asked did not give it.
-  mutating func failed(_ need: MessageID) {
+  mutating func failed(_ need: Need) {
     guard let holder = release(need) else { return }
     needs[need]!.tried.append(holder)
     for parent in needs[need]!.parents { parents[parent]?.unasked.append(need) }
   }
 
-  private mutating func release(_ need: MessageID) -> PeerID? {
+  private mutating func release(_ need: Need) -> PeerID? {
     guard let holder = needs[need]?.asked else { return nil }
     needs[need]!.asked = nil
-    inFlight[holder]! -= 1
+    inFlight[holder, default: 1] -= 1
     if inFlight[holder] == 0 { inFlight[holder] = nil }
     return holder
   }
 
   /// What was needed is there.
   /// - Returns: the messages that have waited for nothing else.
-  mutating func arrived(_ need: MessageID) -> [MessageID] {
+  mutating func arrived(_ need: Need) -> [MessageID] {
     _ = release(need)
     guard let gone = needs.removeValue(forKey: need) else { return [] }
     var complete: [MessageID] = []
     for parent in gone.parents where parents[parent] != nil {
       parents[parent]!.open -= 1
-      if parents[parent]!.open == 0 {
-        parents[parent] = nil
-        complete.append(parent)
-      }
+      guard parents[parent]!.open == 0 else { continue }
+      owed -= parents.removeValue(forKey: parent)?.needs.count ?? 0
+      complete.append(parent)
     }
     return complete
   }
@@ -141,16 +186,16 @@ struct Awaiting: Sendable {
   // MARK: Giving up
 
   /// Ends the waiting of a message.
-  /// - Returns: needs nobody waits for any more.
-  mutating func end(_ id: MessageID) -> [MessageID] {
+  /// - Returns: what had been asked for it, and nobody waits for any more.
+  mutating func end(_ id: MessageID) -> [Need] {
     guard let parent = parents.removeValue(forKey: id) else { return [] }
-    var idle: [MessageID] = []
+    owed -= parent.needs.count
+    var idle: [Need] = []
     for need in parent.needs where needs[need] != nil {
       needs[need]!.parents.removeAll { $0 == id }
       guard needs[need]!.parents.isEmpty else { continue }
-      _ = release(need)
+      if release(need) != nil { idle.append(need) }
       needs[need] = nil
-      idle.append(need)
     }
     return idle
   }

@@ -49,7 +49,7 @@ struct Manifest: Hashable, Sendable {
     } catch {
       return nil  // whoever sent it is observed for an invalid message
     }
-    guard size > 0, size <= UInt64(policy.sizeMax), pieceSize >= 1_024, pieceSize < 1 << 20 else {
+    guard size > 0, size <= UInt64(policy.sizeMax), pieceSize >= 1_024, pieceSize <= (1 << 20) - 1_024 else {
       return nil
     }
     let count = (Int(size) + Int(pieceSize) - 1) / Int(pieceSize)

@@ -7,6 +7,8 @@ import OrderedCollections
 struct Objects: Sendable {
   private struct Assembly: Sendable {
     let manifest: Manifest
+    /// Who brought the manifest.
+    let from: PeerID
     /// Nil while missing.
     var pieces: [[UInt8]?]
     /// Where each piece belongs; equal pieces have one name.
@@ -17,14 +19,17 @@ struct Objects: Sendable {
     let topic: Topic
     let manifest: Manifest
     let payload: Payload
-    let until: Instant
+    var until: Instant
   }
 
   private var assemblies: [MessageID: Assembly] = [:]
   private var held = OrderedDictionary<MessageID, Held>()
   /// Where each piece of a held object lies; the latest object that has it.
   private var places: [MessageID: (object: MessageID, index: Int)] = [:]
+  /// Bytes of all objects, and of those that are not complete, in all and by who brought them.
   private(set) var bytes = 0
+  private var assembling = 0
+  private var peers: [PeerID: Int] = [:]
   private(set) var evicted: UInt64 = 0
   private let sizeMax: Int
   private let keepFor: Duration
@@ -39,13 +44,22 @@ struct Objects: Sendable {
   // MARK: Putting together
 
   /// Starts an object.
+  /// - Parameter peer: who brought its manifest; all that it has brought and is not complete takes a quarter of the
+  ///   room at most, or is a single object. All that is not complete takes half of it, so that a few manifests can not
+  ///   drive out what is held.
   /// - Returns: the names of its pieces, each once; nil if there is no room for it.
-  mutating func begin(_ id: MessageID, _ manifest: Manifest) -> [MessageID]? {
-    guard assemblies[id] == nil, makeRoom(manifest.size) else { return nil }
+  mutating func begin(_ id: MessageID, _ manifest: Manifest, from peer: PeerID) -> [MessageID]? {
+    let open = peers[peer, default: 0]
+    guard assemblies[id] == nil, open == 0 || open + manifest.size <= sizeMax / 4,
+      assembling == 0 || assembling + manifest.size <= sizeMax / 2, makeRoom(manifest.size)
+    else { return nil }
     bytes += manifest.size
+    assembling += manifest.size
+    peers[peer] = open + manifest.size
     let places = Dictionary(grouping: manifest.pieces.indices) { manifest.pieces[$0] }
     assemblies[id] = Assembly(
-      manifest: manifest, pieces: Array(repeating: nil, count: manifest.pieces.count), places: places)
+      manifest: manifest, from: peer, pieces: Array(repeating: nil, count: manifest.pieces.count),
+      places: places)
     return OrderedSet(manifest.pieces).elements
   }
 
@@ -64,8 +78,7 @@ struct Objects: Sendable {
   /// The whole object, once it has all its pieces; it is held from now on.
   mutating func finish(_ id: MessageID, on topic: Topic, at now: Instant) -> Payload? {
     guard var assembly = assemblies[id], !assembly.pieces.contains(where: { $0 == nil }) else { return nil }
-    assemblies[id] = nil
-    bytes -= assembly.manifest.size
+    abandon(id)
     var whole: [UInt8] = []
     whole.reserveCapacity(assembly.manifest.size)
     for index in assembly.pieces.indices {
@@ -73,7 +86,7 @@ struct Objects: Sendable {
       assembly.pieces[index] = nil  // so that an object never takes twice its size
     }
     let payload = Payload(whole)
-    hold(id, assembly.manifest, payload, on: topic, at: now)
+    _ = hold(id, assembly.manifest, payload, on: topic, at: now)
     return payload
   }
 
@@ -81,18 +94,29 @@ struct Objects: Sendable {
   mutating func abandon(_ id: MessageID) {
     guard let assembly = assemblies.removeValue(forKey: id) else { return }
     bytes -= assembly.manifest.size
+    assembling -= assembly.manifest.size
+    let left = peers[assembly.from, default: 0] - assembly.manifest.size
+    peers[assembly.from] = left > 0 ? left : nil
   }
 
   // MARK: Holding
 
   /// Keeps a complete object for those who fetch it.
+  /// - Returns: whether there is room for it.
   mutating func hold(
     _ id: MessageID, _ manifest: Manifest, _ payload: Payload, on topic: Topic, at now: Instant
-  ) {
-    guard held[id] == nil, makeRoom(manifest.size) else { return }
+  ) -> Bool {
+    if held[id] != nil { return true }
+    guard makeRoom(manifest.size) else { return false }
     bytes += manifest.size
     held[id] = Held(topic: topic, manifest: manifest, payload: payload, until: now + keepFor)
     for (index, piece) in manifest.pieces.enumerated() { places[piece] = (id, index) }
+    return true
+  }
+
+  /// Bytes of a piece, if an object that has it is held.
+  func size(ofPiece name: MessageID) -> Int? {
+    places[name].flatMap { place in held[place.object]?.manifest.size(ofPiece: place.index) }
   }
 
   /// A piece as a message, if an object that has it is held.
@@ -104,9 +128,17 @@ struct Objects: Sendable {
       topic: object.topic, payload: Payload(content), author: nil, sequence: nil, kind: .piece)
   }
 
-  /// Forgets what was held long enough.
-  mutating func sweep(_ now: Instant) {
-    while let oldest = held.values.first, oldest.until <= now { removeOldest() }
+  /// Forgets what was held long enough, unless its manifest `isHeld` and may still be given to somebody.
+  mutating func sweep(_ now: Instant, _ isHeld: (MessageID) -> Bool) {
+    while let (id, oldest) = held.elements.first, oldest.until <= now {
+      guard isHeld(id) else {
+        removeOldest()
+        continue
+      }
+      held.remove(at: 0)
+      held[id] = Held(
+        topic: oldest.topic, manifest: oldest.manifest, payload: oldest.payload, until: now + .seconds(10))
+    }
   }
 
   private mutating func makeRoom(_ size: Int) -> Bool {

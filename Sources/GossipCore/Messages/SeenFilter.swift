@@ -78,6 +78,11 @@ struct SeenFilter: Sendable {
     if let place = place(of: id) { entries[place].fate = fate }
   }
 
+  /// Forgets a message at once: it may come again as if it were new.
+  mutating func expire(_ id: MessageID) {
+    if let place = place(of: id) { entries[place].until = Instant(nanoseconds: .min) }
+  }
+
   /// Forgets what is older than the window.
   /// - Complexity: amortized O(1) per insertion.
   mutating func sweep(_ now: Instant) {

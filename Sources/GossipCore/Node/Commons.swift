@@ -44,6 +44,8 @@ public struct Commons: Sendable {
   var alarms = Alarms()
   var surfaced: [Node.Effect] = []
   var reach = Reach()
+  /// Bytes of pieces given in this turn so far.
+  var pieceBytes = 0
   /// Messages forwarded in this turn so far.
   var forwarded = 0
   let limits: Limits
@@ -59,7 +61,7 @@ public struct Commons: Sendable {
     seen = SeenFilter(window: limits.seenFor, slides: limits.seenSlides, countMax: limits.seenMax)
     validation = Validation(limits)
     awaiting = Awaiting(
-      parentsMax: limits.awaitingMax, needsMax: limits.needsMax, perHolder: limits.needsPerHolder)
+      parentsMax: limits.awaitingMax, needsMax: limits.needsMax)
     objects = Objects(sizeMax: limits.objectsSizeMax, keepFor: limits.objectsKeptFor)
     wants = Wantlist(
       patience: configuration.gossipSub.wantFollowup, countMax: limits.wantsMax,
@@ -86,7 +88,14 @@ public struct Commons: Sendable {
   public func isJoined(_ topic: Topic) -> Bool { joined[topic] != nil }
 
   /// Whether this message was met: believed, refused, or under examination.
-  public func hasMet(_ id: MessageID) -> Bool { seen.contains(id, at: now) || validation.isOpen(id) }
+  public func hasMet(_ id: MessageID) -> Bool {
+    seen.contains(id, at: now) || validation.isOpen(id) || store.holds(id)
+  }
+
+  /// What became of a message that was met; what is held was accepted, however long ago.
+  mutating func fate(of id: MessageID) -> SeenFilter.Fate? {
+    seen.meet(id, at: now) ?? (store.holds(id) ? .accepted : nil)
+  }
 
   // MARK: Wanting
 
@@ -109,6 +118,8 @@ public struct Commons: Sendable {
   /// Ends due promises: breakers are observed, the next holders asked.
   /// - Returns: what nobody is left to give.
   mutating func endPromises() -> [(Manner, MessageID)] {
+    // An alarm that an earlier one has overtaken still rings.
+    guard let alarm = promiseAlarm, alarm <= now else { return [] }
     promiseAlarm = nil
     let outcome = wants.expire(at: now)
     for (peer, count) in outcome.broken { observe(.brokenPromise, of: peer, count: count) }
@@ -168,11 +179,19 @@ public struct Commons: Sendable {
   }
 
   /// Gives a piece of an object to a peer that has asked for it.
-  mutating func give(piece: WireMessage, to peer: PeerID) {
-    guard version(with: peer) != nil else { return }
+  /// - Returns: false if this turn has given as many bytes as it may.
+  mutating func give(piece name: MessageID, to peer: PeerID) -> Bool {
+    guard version(with: peer) != nil, let size = objects.size(ofPiece: name),
+      pieceBytes == 0 || pieceBytes + size <= Commons.pieceBytesPerTurn, let piece = objects.piece(name)
+    else { return false }
+    pieceBytes += size
     outbox.forward(piece, to: peer, manner)
     counters.wantsServed += 1
+    return true
   }
+
+  /// Bytes of pieces given in one turn: what honest nodes ask of one holder, twice.
+  private static let pieceBytesPerTurn = 2 << 20
 
   /// Asks to be reminded.
   public mutating func ring(_ alarm: Alarm, after delay: Duration) { alarms.ring(alarm, at: now + delay) }

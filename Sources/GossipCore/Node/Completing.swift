@@ -8,49 +8,59 @@ import OrderedCollections
 extension Node {
   /// How often waiting messages are looked at: overdue ones, and requests that found every holder busy.
   private static let awaitingInterval = Duration.milliseconds(250)
+  /// After so many looks all holders are tried again.
+  private static let looksPerTry: UInt64 = 20
+  /// Bytes of pieces asked of one holder at a time, but for a single piece that is larger.
+  private static let pieceBytesPerHolder = 1 << 20
 
   // MARK: Waiting
 
   /// Lets a message wait for others.
   mutating func park(_ message: Message, for wanted: [MessageID]) {
     let id = message.id
-    var missing = OrderedSet<MessageID>()
+    var missing = OrderedSet<Awaiting.Need>()
     for need in wanted where need != id && !commons.store.holds(need) {
       switch commons.seen.fate(of: need, at: commons.now) {
       case .accepted: break
-      case .rejected, .ignored: return cannotComplete(id)
-      case .pending, nil: missing.append(need)
+      case .rejected: return giveUp([id], blamesSenders: true)
+      case .ignored: return giveUp([id], blamesSenders: false)
+      case .pending, nil: missing.append(.message(need))
       }
     }
     if missing.isEmpty { return judgeAgain(id) }
-    wait(id, for: missing.elements)
+    wait(id, for: missing.elements, perHolder: configuration.limits.needsPerHolder)
   }
 
-  private mutating func wait(_ id: MessageID, for needs: [MessageID]) {
+  private mutating func wait(_ id: MessageID, for needs: [Awaiting.Need], perHolder: Int) {
     guard let examination = commons.validation.examination(of: id) else { return }
-    let isTimed = commons.awaiting.isEmpty
     let isParked = commons.awaiting.park(
-      id, for: needs, heldBy: examination.holders, until: commons.now + configuration.limits.awaitingFor)
+      id, for: needs, heldBy: examination.holders, perHolder: perHolder,
+      until: commons.now + configuration.limits.awaitingFor)
     guard isParked else { return turnAway(id) }
     commons.validation.await(id)
     if let charged = commons.validation.discharge(id) { discharge(charged) }
-    if isTimed { commons.ring(.awaiting, after: Node.awaitingInterval) }
+    watchAwaiting()
     askForNeeds(of: id)
   }
 
-  /// There is no room for it to wait; nobody's fault.
+  private mutating func watchAwaiting() {
+    guard !commons.awaiting.isWatched, !commons.awaiting.isEmpty else { return }
+    commons.awaiting.isWatched = true
+    commons.ring(.awaiting, after: Node.awaitingInterval)
+  }
+
+  /// There is no room for it to wait: nobody's fault, and it may come again.
   private mutating func turnAway(_ id: MessageID) {
     commons.objects.abandon(id)
     commons.counters.throttled += 1
-    commons.seen.settle(id, .ignored)
     reject(id, Array(commons.validation.examination(of: id)?.holders ?? []), .throttled)
     refuse(id)
+    commons.seen.expire(id)
   }
 
   /// Another peer has a message that waits.
   mutating func holds(_ id: MessageID, _ peer: PeerID) {
-    commons.awaiting.add(peer, to: id)
-    askForNeeds(of: id)
+    if commons.awaiting.add(peer, to: id) { askForNeeds(of: id) }
   }
 
   private mutating func askForNeeds(of id: MessageID) {
@@ -58,14 +68,12 @@ extension Node {
       let policy = commons.joined[topic]
     else { return }
     commons.manner = policy.spread
-    for (peer, needs) in commons.awaiting.requests(for: id) {
-      var wanted: [MessageID] = []
-      for need in needs {
-        if commons.version(with: peer) == nil {
-          commons.awaiting.failed(need)
-        } else if commons.want(need, heldBy: peer, patience: configuration.limits.needPatience) {
-          wanted.append(need)
-        }  // otherwise somebody else was asked already
+    let (peers, manner) = (commons.peers, commons.manner)
+    let requests = commons.awaiting.requests(for: id) { peers.version(of: manner, with: $0) != nil }
+    for (peer, needs) in requests {
+      let wanted = needs.map(\.id).filter {
+        // If somebody else was asked already, its answer serves as well.
+        commons.want($0, heldBy: peer, patience: configuration.limits.needPatience)
       }
       if !wanted.isEmpty { commons.say(.want(wanted), to: peer) }
     }
@@ -76,23 +84,30 @@ extension Node {
   /// No holder is left to give this.
   mutating func gaveUp(_ id: MessageID, _ manner: Manner) {
     tell(manner, .gaveUp(id))
-    guard commons.awaiting.isNeeded(id) else { return }
-    commons.awaiting.failed(id)
-    for parent in commons.awaiting.parents(of: id) { askForNeeds(of: parent) }
+    for need in [Awaiting.Need.message(id), .piece(id)] where commons.awaiting.isNeeded(need) {
+      commons.awaiting.failed(need)
+      for parent in commons.awaiting.parents(of: need) { askForNeeds(of: parent) }
+    }
   }
 
   /// A message was believed: others may have waited for it.
   mutating func dependencyArrived(_ id: MessageID) {
-    guard commons.awaiting.isNeeded(id) else { return }
-    let parents = commons.awaiting.parents(of: id)
-    for parent in commons.awaiting.arrived(id) { judgeAgain(parent) }
+    let need = Awaiting.Need.message(id)
+    guard commons.awaiting.isNeeded(need) else { return }
+    let parents = commons.awaiting.parents(of: need)
+    for parent in commons.awaiting.arrived(need) { judgeAgain(parent) }
     for parent in parents { askForNeeds(of: parent) }
   }
 
-  /// A message was refused: what depends on it cannot be completed.
-  mutating func dependencyFailed(_ id: MessageID) {
-    guard commons.awaiting.isNeeded(id) else { return }
-    for parent in commons.awaiting.parents(of: id) { cannotComplete(parent) }
+  /// A message was refused: what depends on it cannot be completed. A mere forgery of it changes nothing.
+  mutating func dependencyRefused(_ id: MessageID) {
+    let need = Awaiting.Need.message(id)
+    guard commons.awaiting.isNeeded(need) else { return }
+    switch commons.seen.fate(of: id, at: commons.now) {
+    case .rejected: giveUp(commons.awaiting.parents(of: need), blamesSenders: true)
+    case .ignored: giveUp(commons.awaiting.parents(of: need), blamesSenders: false)
+    case .accepted, .pending, nil: break
+    }
   }
 
   private mutating func judgeAgain(_ id: MessageID) {
@@ -102,21 +117,41 @@ extension Node {
     judge(examination.message, policy)
   }
 
-  /// Gives a message up, and holds it against those who sent it.
-  private mutating func cannotComplete(_ id: MessageID) {
-    for need in commons.awaiting.end(id) { commons.unwant(need) }
-    commons.objects.abandon(id)
-    guard let examination = commons.validation.examination(of: id) else { return }
-    commons.seen.settle(id, .ignored)
-    reject(id, Array(examination.holders), .incomplete)
-    refuse(id)
+  /// Gives messages up, and with them all that depend on them.
+  private mutating func giveUp(_ ids: [MessageID], blamesSenders: Bool) {
+    var failing = ids
+    while let id = failing.popLast() {
+      for need in commons.awaiting.end(id) { commons.unwant(need.id) }
+      commons.objects.abandon(id)
+      guard let examination = commons.validation.examination(of: id) else { continue }
+      commons.seen.settle(id, .ignored)
+      if blamesSenders { reject(id, Array(examination.holders), .incomplete) }
+      failing += commons.awaiting.parents(of: .message(id))
+      endRefused(id)
+    }
+  }
+
+  /// We leave a topic: what waits on it is given up, and nobody is to blame.
+  mutating func stopAwaiting(on topic: Topic) {
+    giveUp(
+      commons.awaiting.all.filter { commons.validation.examination(of: $0)?.message.topic == topic },
+      blamesSenders: false)
   }
 
   /// Now and then: who has waited too long, and whether busy holders are free again.
   mutating func lookAtAwaiting() {
-    for id in commons.awaiting.overdue(at: commons.now) { cannotComplete(id) }
-    for id in commons.awaiting.all { askForNeeds(of: id) }
-    if !commons.awaiting.isEmpty { commons.ring(.awaiting, after: Node.awaitingInterval) }
+    commons.awaiting.isWatched = false
+    giveUp(commons.awaiting.overdue(at: commons.now), blamesSenders: true)
+    looks &+= 1
+    for id in commons.awaiting.all {
+      // A want that another owner has taken back is asked anew.
+      for need in commons.awaiting.asked(by: id) where commons.wants.asked(for: need.id) == nil {
+        commons.awaiting.failed(need)
+      }
+      if looks % Node.looksPerTry == 0 { commons.awaiting.tryAgain(id) }
+      askForNeeds(of: id)
+    }
+    watchAwaiting()
   }
 
   // MARK: Objects
@@ -130,30 +165,37 @@ extension Node {
       reject(id, Array(examination.holders), .failed)
       return refuse(id)
     }
-    guard let pieces = commons.objects.begin(id, manifest) else { return turnAway(id) }
-    wait(id, for: pieces)
+    guard let pieces = commons.objects.begin(id, manifest, from: examination.holders[0]) else {
+      return turnAway(id)
+    }
+    let perHolder = min(
+      configuration.limits.needsPerHolder, max(1, Node.pieceBytesPerHolder / manifest.pieceSize))
+    wait(id, for: pieces.map { .piece($0) }, perHolder: perHolder)
   }
 
   /// A piece is its own proof: only what was asked for by this hash is taken.
   mutating func receivePiece(_ wire: WireMessage, from peer: PeerID) {
     let name = Manifest.name(of: wire.payload.bytes)
-    guard commons.awaiting.isNeeded(name) else {
+    let need = Awaiting.Need.piece(name)
+    let parents = commons.awaiting.parents(of: need)
+    guard !parents.isEmpty,
+      parents.allSatisfy({ commons.validation.examination(of: $0)?.message.topic == wire.topic })
+    else {
       commons.counters.strays += 1
       return
     }
-    let parents = commons.awaiting.parents(of: name)
     for parent in parents where !commons.objects.put(name, wire.payload.bytes, in: parent) {
-      cannotComplete(parent)  // its manifest contradicts itself about sizes
+      giveUp([parent], blamesSenders: true)  // its manifest contradicts itself about sizes
     }
     commons.unwant(name)
-    for parent in commons.awaiting.arrived(name) { finish(parent) }
+    for parent in commons.awaiting.arrived(need) { finish(parent) }
     for parent in parents { askForNeeds(of: parent) }
   }
 
   private mutating func finish(_ id: MessageID) {
     guard let examination = commons.validation.examination(of: id),
       let object = commons.objects.finish(id, on: examination.message.topic, at: commons.now)
-    else { return cannotComplete(id) }
+    else { return giveUp([id], blamesSenders: true) }
     commons.validation.complete(id, with: object)
     judgeAgain(id)
   }

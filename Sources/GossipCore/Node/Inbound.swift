@@ -66,8 +66,8 @@ extension Node {
     commons.manner = manner
     var missing: [MessageID] = []
     for id in OrderedSet(ids) where !commons.unwanted.contains(id, by: peer) {
-      if !commons.objects.isEmpty, let piece = commons.objects.piece(id) {
-        commons.give(piece: piece, to: peer)
+      if !commons.objects.isEmpty, commons.objects.size(ofPiece: id) != nil {
+        if !commons.give(piece: id, to: peer) { missing.append(id) }
         continue
       }
       guard let message = commons.store.serve(id, to: peer, times: times) else {
@@ -84,11 +84,13 @@ extension Node {
 
   // MARK: A message's way
 
-  private mutating func receive(_ wire: WireMessage, from peer: PeerID, _ manner: Manner) {
-    guard let policy = commons.joined[wire.topic], policy.uses(manner) else {
+  private mutating func receive(_ received: WireMessage, from peer: PeerID, _ manner: Manner) {
+    guard let policy = commons.joined[received.topic], policy.uses(manner) else {
       commons.counters.strays += 1
       return
     }
+    // Where there are no objects the field that says so is one we do not know: other nodes pass it on.
+    let wire = policy.objects == nil && received.kind != .plain ? received.asPlain : received
     if wire.kind == .piece { return receivePiece(wire, from: peer) }
     if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
     let id =
@@ -98,10 +100,9 @@ extension Node {
         policy.identification.id(of: wire)
       }
     guard id.count <= configuration.wire.idSizeMax else { return reject(nil, [peer], .tooLarge) }
-    if let fate = commons.seen.meet(id, at: commons.now) {
+    if let fate = commons.fate(of: id) {
       // While the application judges, whoever sends the same is a holder.
-      if fate == .pending {
-        _ = commons.validation.add(wire, id: id, from: peer)
+      if fate == .pending, commons.validation.add(wire, id: id, from: peer) == .same {
         if commons.awaiting.waits(id) { holds(id, peer) }
       }
       return duplicate(id, fate, from: peer, policy)
@@ -115,7 +116,10 @@ extension Node {
     case .unknown:
       let message = Message(id: id, wire: wire)
       commons.manner = manner
-      guard disseminations[manner.index].admits(message, from: peer, &commons) else {
+      guard
+        commons.awaiting.wasAsked(peer, for: id)
+          || disseminations[manner.index].admits(message, from: peer, &commons)
+      else {
         commons.counters.refused += 1
         return
       }
@@ -178,11 +182,21 @@ extension Node {
     if authentic { return proven(ticket) }
     reject(examination.message.id, Array(examination.holders), .invalidSignature)
     if let rival = commons.validation.tryRival(of: examination.message.id) {
+      turn(from: examination, to: rival.message)
       if rival.message.wire.signature == nil { return proven(ticket) }
       commons.surface(.check(ticket, rival.message.wire))
     } else {
       refuse(examination.message.id)
     }
+  }
+
+  /// The next version may be of another topic, whose dissemination has not heard of it.
+  private mutating func turn(from former: Validation.Examination, to next: Message) {
+    guard former.message.topic != next.topic, let source = former.holders.first else { return }
+    if let policy = commons.joined[former.message.topic] {
+      tell(policy, .refused(next.id, holders: Array(former.holders)))
+    }
+    if let policy = commons.joined[next.topic] { tell(policy, .met(next.id, next.wire, from: source)) }
   }
 
   /// From here on the message counts as seen, and as kept promise of everybody who offered it.
@@ -193,6 +207,7 @@ extension Node {
     commons.wants.forget(id)
     guard let policy = commons.joined[message.topic] else {  // left meanwhile
       end(id)
+      commons.seen.expire(id)
       return
     }
     if message.wire.kind == .manifest { return assemble(message, policy) }
@@ -239,13 +254,19 @@ extension Node {
 
   /// Ends the examination of what is not believed.
   mutating func refuse(_ id: MessageID) {
-    dependencyFailed(id)
+    endRefused(id)
+    dependencyRefused(id)
+  }
+
+  mutating func endRefused(_ id: MessageID) {
     guard let examination = end(id), let policy = commons.joined[examination.message.topic] else { return }
     tell(policy, .refused(id, holders: Array(examination.holders)))
   }
 
   private mutating func accept(_ message: Message) {
-    guard let examination = end(message.id), let policy = commons.joined[message.topic] else { return }
+    guard let examination = end(message.id), let policy = commons.joined[message.topic] else {
+      return commons.seen.expire(message.id)  // left meanwhile
+    }
     commons.seen.settle(message.id, .accepted)
     believe(message, holders: Array(examination.holders), policy, isHealed: examination.isHealed)
   }

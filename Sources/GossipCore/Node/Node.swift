@@ -15,6 +15,8 @@ public struct Node: Sendable {
   var drafts: [Ticket: Publishing] = [:]
   var nextTicket: UInt64 = 1
   var nextSequence: UInt64
+  /// How often waiting messages were looked at.
+  var looks: UInt64 = 0
 
   /// - Parameters:
   ///   - me: the node's own id; its key stays outside.
@@ -58,6 +60,7 @@ public struct Node: Sendable {
   public mutating func handle(_ input: Input, at now: Instant, into effects: inout [Effect]) {
     commons.now = max(now, commons.now)
     commons.forwarded = 0
+    commons.pieceBytes = 0
     if commons.store.nextExpiry <= commons.now { commons.store.expire(at: commons.now) }
     take(input)
     ringDueAlarms()
@@ -105,7 +108,8 @@ public struct Node: Sendable {
       switch alarm {
       case .heartbeat:
         commons.seen.sweep(commons.now)
-        commons.objects.sweep(commons.now)
+        let store = commons.store
+        commons.objects.sweep(commons.now) { store.holds($0) }
         tell(.gossipSub, .rang(alarm, due: due))
       case .stagger: tell(.gossipSub, .rang(alarm, due: due))
       case .inquiry, .requests: tell(.direct, .rang(alarm, due: due))
@@ -210,6 +214,7 @@ public struct Node: Sendable {
 
   private mutating func unsubscribe(_ topic: Topic) {
     guard let policy = commons.joined.removeValue(forKey: topic) else { return }
+    stopAwaiting(on: topic)
     for manner in policy.manners { leave(topic, manner) }
     commons.store.follow(nil, on: topic, at: commons.now)
   }

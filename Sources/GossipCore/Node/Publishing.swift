@@ -99,8 +99,11 @@ extension Node {
     let policy = publishing.policy
     let message = publishing.message(id)
     guard !commons.store.isStale(message, policy) else { return failed(publishing.draft, .stale(id)) }
-    if let manifest = publishing.manifest {
-      commons.objects.hold(id, manifest, publishing.draft.payload, on: message.topic, at: commons.now)
+    if let manifest = publishing.manifest,
+      !commons.objects.hold(id, manifest, publishing.draft.payload, on: message.topic, at: commons.now)
+    {
+      let limit = configuration.limits.objectsSizeMax
+      return failed(publishing.draft, .tooLarge(bytes: manifest.size, limit: limit))
     }
     commons.seen.insert(id, .accepted, at: commons.now)
     commons.wants.forget(id)

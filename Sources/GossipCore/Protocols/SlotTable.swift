@@ -394,6 +394,8 @@ public struct SlotTable: Dissemination {
   }
 
   private mutating func ringTimers(_ commons: inout Commons) {
+    // An alarm that an earlier one has overtaken still rings.
+    guard let alarm = timerAlarm, alarm <= commons.now else { return }
     timerAlarm = nil
     while let timer = timers.min, timer.at <= commons.now {
       timers.removeMin()

@@ -19,7 +19,14 @@ public struct WireMessage: Sendable {
   private var signatureField, keyField: Extent
 
   /// Ordinary, or part of an object too large for one message.
-  public let kind: Kind
+  public private(set) var kind: Kind
+
+  /// The same message, taken for an ordinary one.
+  var asPlain: WireMessage {
+    var copy = self
+    copy.kind = .plain
+    return copy
+  }
 
   /// What a message is to an object too large for one message; field 0x200d20, in the range libp2p leaves to
   /// experiments.

@@ -133,6 +133,10 @@ public enum MessageIdentification: Sendable {
       unsafe withUnsafeBytes(of: UInt64(topic.count).littleEndian) { unsafe hash.update(bufferPointer: $0) }
       unsafe topic.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
       unsafe message.payload.bytes.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
+      if message.kind != .plain {
+        // The same bytes as a manifest are another message.
+        unsafe withUnsafeBytes(of: message.kind.rawValue) { unsafe hash.update(bufferPointer: $0) }
+      }
       return unsafe hash.finalize().withUnsafeBytes { unsafe MessageID($0.bytes, 0..<$0.count) }
     case .custom(let identify):
       return MessageID(identify(message))

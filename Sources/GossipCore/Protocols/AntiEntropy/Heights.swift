@@ -174,7 +174,10 @@ extension AntiEntropy {
     for peer in transfer.asked where !transfer.givers.contains(peer) {
       topics[topic]?.climb.heights[peer] = nil
     }
-    topics[topic]?.climb.resumesAt = transfer.span.upperBound
+    // Beyond it next, then from the lowest again: one that claims everything must not keep us from the others.
+    let wasFirst =
+      climb.firstGap(from: floor(of: topic, commons)).map { $0 >= transfer.span.lowerBound } ?? true
+    topics[topic]?.climb.resumesAt = wasFirst ? transfer.span.upperBound : 0
   }
 
   // MARK: Being asked
