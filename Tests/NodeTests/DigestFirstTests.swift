@@ -85,6 +85,16 @@ extension Lone {
   }
 
   // BT-77
+  @Test func `leads to an honest giver although more silent ones came before it than are remembered`() {
+    let lone = Lone.digesting(25)
+    let message = large(1)
+    for number in 1...25 { lone.offer(message, from: peer(number)) }
+    let told = lone.advance(.milliseconds(24_500))
+    #expect(told.said.filter { $0 == .want([message.authorID], to: peer(25)) }.count == 1)
+    #expect(lone.give(message, from: peer(25)).delivered == [message.authorID])
+  }
+
+  // BT-77
   @Test func `is remembered when nobody gave in time`() {
     let lone = Lone.digesting(2)
     let message = large(1)

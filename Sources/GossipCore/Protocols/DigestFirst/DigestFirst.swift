@@ -38,6 +38,10 @@ public struct DigestFirst: Dissemination {
   private var lonely: OrderedSet<Topic> = []
   private var isPulling = false
 
+  /// Of messages that more partners offered than the wantlist remembers: how many of them gave nothing.
+  private var silent: [MessageID: Int] = [:]
+  private static let silentMax = 1_024
+
   private enum Reminder {
     static let examine: UInt64 = 1
     static let overdue: UInt64 = 2
@@ -58,13 +62,14 @@ public struct DigestFirst: Dissemination {
     case .refused(let id, let holders): disbelieve(id, holders, &commons)
     case .heard(let words, let peer): hear(words, from: peer, &commons)
     case .lacked(let id, let peer): lacked(id, by: peer, &commons)
+    case .gaveUp(let id): askTheRest(for: id, &commons)
     case .told(.epoch(let epoch)): take(epoch, &commons)
     case .arrived(let peer, let topic): welcome(peer, on: topic, isArrival: true, &commons)
     case .departed(let peer, let topic): miss(peer, on: topic, &commons)
     case .vanished(let peer): forget(peer)
     case .left(let topic): leave(topic)
     case .rang(.own(_, let reminder), _): remember(reminder, &commons)
-    case .began, .joined, .changed, .met, .withdrawn, .echoed, .served, .lost, .gaveUp, .told, .rang: break
+    case .began, .joined, .changed, .met, .withdrawn, .echoed, .served, .lost, .told, .rang: break
     }
   }
 
@@ -84,6 +89,7 @@ public struct DigestFirst: Dissemination {
   private mutating func spread(_ accepted: Acceptance, _ commons: inout Commons) {
     let message = accepted.message
     let givers = digests.settle(message.id)
+    silent[message.id] = nil
     hashes.forget(message.id)
     for holder in accepted.holders { lacks[holder] = nil }
     let receivers = partners(on: message.topic).filter {
@@ -211,7 +217,20 @@ public struct DigestFirst: Dissemination {
       return
     }
     for holder in holders { lookElsewhere(for: id, than: holder, &commons) }
-    for giver in digests.givers(of: id) where commons.version(with: giver) != nil {
+    ask(digests.givers(of: id)[...], for: id, &commons)
+  }
+
+  /// Those who were asked stayed silent. Whoever offered it after them has not been asked: a crowd that offers
+  /// everything first and gives nothing must not keep us from an honest partner.
+  private mutating func askTheRest(for id: MessageID, _ commons: inout Commons) {
+    let tried = (silent[id] ?? 0) + 1 + commons.limits.holdersPerWant
+    let rest = digests.givers(of: id).dropFirst(tried)
+    silent[id] = rest.isEmpty || silent.count >= DigestFirst.silentMax ? nil : tried
+    ask(rest, for: id, &commons)
+  }
+
+  private func ask(_ givers: ArraySlice<PeerID>, for id: MessageID, _ commons: inout Commons) {
+    for giver in givers where commons.version(with: giver) != nil {
       if commons.want(id, heldBy: giver, patience: parameters.patience) {
         commons.say(.want([id]), to: giver)
       }
