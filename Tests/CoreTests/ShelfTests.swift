@@ -52,6 +52,13 @@ private final class Keeper {
 }
 
 @Suite struct `A store that keeps messages for a time` {
+  @Test func `is there for topics that ask for more than GossipSub's history, and costs the others nothing`()
+  {
+    #expect(!TopicPolicy().needsShelf && !TopicPolicy(retention: .heartbeats).needsShelf)
+    #expect(TopicPolicy(spread: .push).needsShelf && TopicPolicy(heal: .onLink).needsShelf)
+    #expect(TopicPolicy(retention: .during(.seconds(9))).needsShelf)
+  }
+
   // FT-70
   @Test func `hides them when it is over, and takes them again after twice the time`() {
     let keeper = Keeper(.during(.seconds(20)))

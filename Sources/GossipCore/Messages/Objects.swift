@@ -128,10 +128,10 @@ struct Objects: Sendable {
       topic: object.topic, payload: Payload(content), author: nil, sequence: nil, kind: .piece)
   }
 
-  /// Forgets what was held long enough, unless its manifest `isHeld` and may still be given to somebody.
-  mutating func sweep(_ now: Instant, _ isHeld: (MessageID) -> Bool) {
+  /// Forgets what was held long enough, unless the store holds its manifest, which may still be given to somebody.
+  mutating func sweep(_ now: Instant, heldBy store: borrowing MessageStore) {
     while let (id, oldest) = held.elements.first, oldest.until <= now {
-      guard isHeld(id) else {
+      guard store.holds(id) else {
         removeOldest()
         continue
       }

@@ -197,7 +197,7 @@ extension TopicPolicy {
   /// Whether a topic's messages are more to the store than the windows they came in.
   var needsShelf: Bool {
     if spread != .gossipSub || meaning.subject != nil || heal.isOn { return true }
-    if case .heartbeats = retention { return false }
+    if case .heartbeats = keeping { return false }
     return true
   }
 

@@ -108,8 +108,7 @@ public struct Node: Sendable {
       switch alarm {
       case .heartbeat:
         commons.seen.sweep(commons.now)
-        let store = commons.store
-        commons.objects.sweep(commons.now) { store.holds($0) }
+        commons.objects.sweep(commons.now, heldBy: commons.store)
         tell(.gossipSub, .rang(alarm, due: due))
       case .stagger: tell(.gossipSub, .rang(alarm, due: due))
       case .inquiry, .requests: tell(.direct, .rang(alarm, due: due))
