@@ -30,6 +30,8 @@ public struct MessageStore: Sendable {
   private(set) var withdrawn: [(id: MessageID, manners: [Manner])] = []
   /// When some message of some shelf has had its time; perhaps earlier.
   private(set) var nextExpiry = Instant.distantFuture
+  /// Whether any topic ever kept its messages for other than its windows' time.
+  private var hadShelves = false
   private var now = Instant.zero
   private let windowsKept: Int
   private let countMax: Int
@@ -56,6 +58,7 @@ public struct MessageStore: Sendable {
   mutating func put(_ message: Message, _ policy: TopicPolicy, at now: Instant) {
     let topic = message.topic
     guard policy.needsShelf || (!shelves.isEmpty && shelves[topic] != nil) else { return put(message) }
+    hadShelves = true
     expire(at: now)
     follow(policy, on: topic, at: now)
     guard held[message.id] == nil, !isStale(message, policy) else { return }
@@ -96,7 +99,11 @@ public struct MessageStore: Sendable {
 
   /// Ids of a topic in the newest `windows` windows, newest window first.
   public func recent(_ topic: Topic, windows count: Int) -> [MessageID] {
-    windows.prefix(count).flatMap { window in
+    // Windows only name what is held, unless something left them early.
+    guard hadShelves else {
+      return windows.prefix(count).flatMap { $0.perTopic[topic] ?? [] }
+    }
+    return windows.prefix(count).flatMap { window in
       (window.perTopic[topic] ?? []).filter { held[$0] != nil }
     }
   }
