@@ -19,18 +19,18 @@ extension Node {
     /// Its outbound queue was full: so many items of this lane were dropped.
     case shed(PeerID, Lane, count: Int)
     /// The application publishes.
-    case publish(Draft)
+    indirect case publish(Draft)
     /// The application joins a topic, or changes its policy.
-    case subscribe(Topic, TopicPolicy)
+    indirect case subscribe(Topic, TopicPolicy)
     case unsubscribe(Topic)
     /// The application asks peers for replies.
-    case ask(Inquiry)
+    indirect case ask(Inquiry)
     /// The application no longer waits for this inquiry.
     case withdraw(inquiry: UInt64)
     /// The application's answer to a peer's request: ← `Effect.ask`.
     case answer(Ticket, Answer)
     /// The application's chain has settled a roster, or drawn a beacon: who is whose partner from now on.
-    case epoch(Epoch)
+    indirect case epoch(Epoch)
     /// ← `Effect.check`
     case checked(Ticket, authentic: Bool)
     /// ← `Effect.judge`
