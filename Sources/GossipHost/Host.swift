@@ -235,6 +235,12 @@ public actor Host: Service {
   /// Members of a topic that can be spoken to now.
   func members(of topic: Topic) -> [PeerID] { node.members(of: topic) }
 
+  /// Which way a message for some of a topic's nodes would take from here, and why; `description` is a table.
+  /// - Parameter size: bytes of the payload.
+  public func decision(for recipients: [PeerID], size: Int, on topic: Topic) -> AudienceDecision {
+    node.decision(for: recipients, size: size, on: topic)
+  }
+
   /// What happens, as it happens. Each call listens anew; a listener that lags loses the oldest.
   public nonisolated var notices: Notices { noticeBoard.listen() }
 

@@ -140,6 +140,8 @@ public struct Published: Sendable {
   public let sentTo: Int
   /// Connected peers known to be on the topic.
   public let subscribers: Int
+  /// Which way it took, if it was for some of the topic's nodes only.
+  public let way: AudienceDecision.Choice?
   let host: Host
 
   /// Waits until the message is known to have come to so many peers: they were sent it, or showed that they have it.
@@ -155,7 +157,7 @@ extension Host {
   /// Publishes a message.
   ///
   /// - Parameters:
-  ///   - audience: whom it is meant for; GossipSub topics reach everyone.
+  ///   - audience: whom it is meant for. Only they deliver it; it takes the way that costs least (`decision`).
   ///   - policy: used if the topic is not joined here; a joined topic's own policy holds otherwise.
   /// While the queues of more than a third of the peers are half full it waits for room, `HostLimits.publishPatience`
   /// at most: who publishes faster than the network takes is slowed down, not answered with losses.
@@ -174,7 +176,8 @@ extension Host {
         .publish(Draft(token: token, topic: topic, payload: payload, audience: audience, policy: policy)))
     }
     return Published(
-      id: publication.id, sentTo: publication.sentTo, subscribers: publication.subscribers, host: self)
+      id: publication.id, sentTo: publication.sentTo, subscribers: publication.subscribers,
+      way: publication.way, host: self)
   }
 
   /// Tells the node of an epoch: its roster, and its beacon once it is known. Topics spread by `digestFirst` choose

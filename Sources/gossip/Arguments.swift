@@ -31,6 +31,16 @@ extension Multiaddr: ExpressibleByArgument {
   }
 }
 
+/// A peer's name, as text.
+struct PeerIDArgument: ExpressibleByArgument {
+  let peer: PeerID
+
+  init?(argument: String) {
+    guard let peer = try? PeerID(parsing: argument) else { return nil }
+    self.peer = peer
+  }
+}
+
 extension Signing: ExpressibleByArgument {}
 
 extension Manner: ExpressibleByArgument {

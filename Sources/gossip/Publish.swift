@@ -13,6 +13,9 @@ struct Publish: AsyncParsableCommand {
 
         gossip publish blocks "hello" --connect /ip4/127.0.0.1/tcp/4001
         tail -f log | gossip publish logs --lines --connect /ip4/127.0.0.1/tcp/4001
+
+      With --for only the named peers deliver it; whether it goes straight to them or along the topic's overlay is
+      decided by what costs less (see gossip explain-audience).
       """)
 
   @OptionGroup var visitor: VisitorOptions
@@ -28,6 +31,11 @@ struct Publish: AsyncParsableCommand {
 
   @Flag(name: .long, help: "Publish each line of standard input as a message of its own, as it comes.")
   var lines = false
+
+  @Option(
+    name: .customLong("for"), parsing: .upToNextOption,
+    help: ArgumentHelp("Peers the message is for; everybody on the topic unless said.", valueName: "peer"))
+  var recipients: [PeerIDArgument] = []
 
   @Option(name: .long, help: "Publish the data so many times.")
   var count = 1
@@ -77,10 +85,15 @@ struct Publish: AsyncParsableCommand {
     }
   }
 
+  private var audience: Audience {
+    let peers = recipients.map(\.peer)
+    return peers.count > 1 ? .many(peers) : peers.first.map { .one($0) } ?? .everyone
+  }
+
   private func publish(_ payload: Payload, _ host: Host) async throws {
     let published: Published
     do {
-      published = try await host.publish(payload, to: Topic(topic), policy: visitor.policy)
+      published = try await host.publish(payload, to: Topic(topic), for: audience, policy: visitor.policy)
     } catch {
       Terminal.say("gossip: not published: \(error)")
       throw Exit.failed
@@ -93,10 +106,12 @@ struct Publish: AsyncParsableCommand {
     line.add("sent_to", published.sentTo)
     line.add("subscribers", published.subscribers)
     line.add("reached", reached)
+    if let way = published.way { line.add("way", way.rawValue) }
     if visitor.json {
       Terminal.print(line.text)
     } else {
-      Terminal.print("\(published.id) reached \(reached) of \(published.subscribers) peers")
+      let way = published.way.map { $0 == .direct ? ", directly" : ", by the \($0.rawValue)" } ?? ""
+      Terminal.print("\(published.id) reached \(reached) of \(published.subscribers) peers\(way)")
     }
     if reached < waitPeers { throw Exit.notInTime }
   }

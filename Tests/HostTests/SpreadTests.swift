@@ -1,5 +1,6 @@
 import GossipCore
 import GossipHost
+import GossipLibp2p
 import Testing
 
 /// Every manner of spreading over real sockets: the same node, so one test each is enough to see its streams open.
@@ -43,6 +44,33 @@ import Testing
         try await hosts[0].waitForPeers(3, on: "t", within: .seconds(20))
         _ = try await hosts[0].publish("from outside", to: "t", policy: policy)
         try await eventually("the message") { inboxes.allSatisfy { $0.texts == ["from outside"] } }
+      }
+    }
+  }
+
+  // BB-18, BT-88
+  @Test(arguments: [Manner.gossipSub, .digestFirst])
+  func `brings a message for some to these, straight or past others`(manner: Manner) async throws {
+    let policy = TopicPolicy(spread: manner)
+    try await withHosts(5) { hosts in
+      try await withInboxes(hosts, on: "t", policy) { inboxes in
+        try await Self.link(hosts, on: "t")
+        let straight = try await hosts[0].publish(
+          "straight", to: "t", for: .many([hosts[2].identity.peer, hosts[3].identity.peer]))
+        #expect(straight.way == .direct && straight.sentTo == 2)
+        let stranger = Identity.random().peer
+        let past = try await hosts[0].publish(
+          "past", to: "t", for: .many([hosts[4].identity.peer, stranger]))
+        #expect(past.way == .fullOverlay)
+        #expect(
+          await hosts[0].decision(for: [hosts[4].identity.peer, stranger], size: 4, on: "t").choice
+            == .fullOverlay)
+        _ = try await hosts[1].publish("end", to: "t")
+        try await eventually("the messages") {
+          inboxes[2].count == 2 && inboxes[3].count == 2 && inboxes[4].count == 2 && inboxes[0].count == 1
+        }
+        #expect(Set(inboxes[2].texts) == ["straight", "end"] && Set(inboxes[4].texts) == ["past", "end"])
+        #expect(inboxes[0].texts == ["end"] && inboxes[1].texts == [])
       }
     }
   }

@@ -29,6 +29,20 @@ import Testing
     #expect(told.receivers(of: block.authorID) == peers(2...5))
   }
 
+  @Test func `gets what travels on a topic of another manner`() {
+    let lone = Lone.onMesh(of: 3, policy: .judged)
+    lone.join(u, policy: TopicPolicy(spread: .infection))
+    let other = WireMessage.by(peer(9), 2, "deploy", on: u)
+    lone.verdict = nil
+    let told = lone.hear(block, from: peer(1))
+    let asked = lone.tell(.judged(told.toJudge[0].ticket, .await([other.authorID])))
+    #expect(asked.wanted == [other.authorID])
+    #expect(lone.hear(other, from: peer(2)).delivered == [], "not from whom nobody asked")
+    let arrived = lone.hear(other, from: peer(1))
+    #expect(arrived.delivered == [other.authorID])
+    #expect(arrived.toJudge.map(\.message.id) == [block.authorID])
+  }
+
   @Test func `that is here already is judged again at once`() {
     let lone = Lone.onMesh(of: 3, policy: .judged)
     lone.hear(deploy, from: peer(2))

@@ -30,10 +30,44 @@ import Testing
     }
   }
 
+  /// Fetches everything the node asks for.
+  private func complete(_ lone: Lone, _ source: Source, _ manifest: WireMessage? = nil) -> Told {
+    var (told, all) = (lone.hear(manifest ?? source.manifest, from: peer(1)), Told())
+    for _ in 0..<20 where !told.wanted.isEmpty {
+      told = lone.hear(messages: source.pieces(told.wanted), from: peer(1))
+      all += told
+    }
+    return all
+  }
+
+  @Test func `has the position its first bytes say`() {
+    var policy = Self.policy
+    policy.meaning.position = { $0.count <= 512 ? $0.bytes.first.map(UInt64.init) : nil }
+    policy.retention = .last(2)
+    let lone = Lone.onMesh(of: 3, policy: policy)
+    for position in [7, 8, 9, 5] as [UInt8] {
+      let source = Source(Payload([position] + Array(Self.payload(5_000).bytes)), by: 10 + Int(position))
+      let expected = position == 5 ? [] : [source.manifest.authorID]
+      #expect(complete(lone, source).delivered == expected, "5 lies too far below")
+    }
+  }
+
+  @Test func `that does not begin as its manifest says is not believed`() {
+    let source = Source(Self.payload(5_000))
+    var bytes = Array(source.manifest.payload.bytes)
+    bytes[bytes.count - 1] ^= 1
+    let plain = WireMessage(
+      topic: t, payload: Payload(bytes), author: peer(9), sequence: 5, kind: .manifest)
+    let manifest = plain.signed(Notional.signature(of: peer(9), over: plain.signedBytes))
+    let lone = Lone.onMesh(of: 3, policy: Self.policy)
+    let told = complete(lone, source, manifest)
+    #expect(told.delivered == [] && lone.observations(of: peer(1)) == [.incomplete: 1])
+  }
+
   // IC-5
   @Test func `leaves as a manifest, and its pieces go to whoever asks for them`() {
     let source = Source(Self.payload(10_000))
-    #expect(source.manifest.kind == .manifest && source.manifest.payload.count < 400)
+    #expect(source.manifest.kind == .manifest && source.manifest.payload.count < 900)
     let lone = Lone.onMesh(of: 3, policy: Self.policy)
     let asked = lone.hear(source.manifest, from: peer(2)).wanted
     #expect(source.pieces(asked).allSatisfy { $0.kind == .piece && $0.payload.count <= 1_024 })
@@ -61,6 +95,51 @@ import Testing
     #expect(told.receivers(of: source.manifest.authorID) == [peer(2), peer(3)])
     #expect(lone.sizes.awaiting == 0 && lone.sizes.needs == 0 && lone.sizes.wants == 0)
     #expect(lone.sizes.objectBytes == 10_000, "held for others")
+  }
+
+  // IT-64
+  @Test func `that several advertise is fetched from all of them, each piece once`() {
+    let source = Source(Self.payload(20_000))
+    var policy = TopicPolicy.advert()
+    policy.objects = Self.policy.objects
+    let lone = Lone.amongAdvertisers(3, policy: policy)
+    for number in 1...2 { lone.advertise(Advert(source.manifest), by: number) }
+    var told = lone.give(source.manifest, by: 1)
+    var (asked, delivered) = ([(ids: [MessageID], of: PeerID)](), [MessageID]())
+    for _ in 0..<30 where !told.requests.isEmpty {
+      let requests = told.requests
+      asked += requests
+      told = Told()
+      for request in requests {
+        told += lone.hear(messages: source.pieces(request.ids), on: .advert, from: request.of)
+      }
+      delivered += told.delivered
+    }
+    #expect(delivered == [source.manifest.authorID])
+    #expect(asked.first?.ids.count == 8 && asked.contains { $0.of == peer(2) })
+    #expect(asked.filter { $0.of == peer(2) }.first?.ids.count == 1, "it has shown nothing yet")
+    #expect(asked.filter { $0.of == peer(2) }.flatMap(\.ids).count >= 4, "and more later")
+    #expect(Set(asked.flatMap(\.ids)).count == asked.flatMap(\.ids).count)
+    #expect(lone.advertise(Advert(source.manifest), by: 3).said == [])
+  }
+
+  @Test func `is not kept up for long by who only says that it has it`() {
+    let source = Source(Self.payload(20_000))
+    var policy = TopicPolicy.advert()
+    policy.objects = Self.policy.objects
+    let lone = Lone.amongAdvertisers(3, policy: policy)
+    for number in 1...3 { lone.advertise(Advert(source.manifest), by: number) }
+    var told = lone.give(source.manifest, by: 1)
+    var delivered: [MessageID] = []
+    for _ in 0..<30 {
+      told = lone.hear(
+        messages: source.pieces(told.requests.filter { $0.of == peer(1) }.flatMap(\.ids)), on: .advert,
+        from: peer(1))
+      delivered += told.delivered
+      if told.requests.isEmpty { told += lone.advance(.milliseconds(100)) }
+    }
+    #expect(delivered == [source.manifest.authorID], "\(lone.now)")
+    #expect(lone.now - .zero < .seconds(3) && lone.observations(of: peer(1)) == [:])
   }
 
   @Test func `comes from several holders at the same time`() {

@@ -43,14 +43,6 @@ import Testing
     #expect(lone.publish(on: Topic(String(repeating: "n", count: 512))).publication != nil)
   }
 
-  @Test func `by GossipSub has everyone as its audience`() {
-    let lone = Lone.onMesh(of: 2)
-    guard case .failure(.audience) = lone.publish(to: .one(peer(1))).published.first?.result else {
-      Issue.record("published")
-      return
-    }
-  }
-
   // GS-101
   @Test func `on a topic we are not on goes to the same D peers each time`() {
     let lone = Lone { $0.gossipSub.floodPublishSize = 0 }

@@ -4,7 +4,8 @@ import OrderedCollections
 /// Messages that wait for others: a block for its transactions, an object for its pieces.
 ///
 /// Each need is asked of one holder of the waiting message at a time, a few per holder, in turn over all holders; what
-/// one cannot give is asked of the next, and of all of them again after a pause.
+/// one cannot give is asked of the next, and of all of them again after a pause. Who only says that it has the message
+/// is asked for one thing, until it has given something.
 /// Bounds: messages that wait, what they wait for in all, requests per holder.
 struct Awaiting: Sendable {
   /// What a message waits for. Pieces and messages have names of their own: one cannot stand for the other.
@@ -28,6 +29,8 @@ struct Awaiting: Sendable {
     /// Needs that are not there.
     var open: Int
     var holders: OrderedSet<PeerID>
+    /// Those of them that have sent the message, or something it waits for.
+    var proven: Set<PeerID>
     /// Requests open with one holder at most.
     let perHolder: Int
     /// Where the next holder is looked for.
@@ -75,10 +78,15 @@ struct Awaiting: Sendable {
   // MARK: Waiting
 
   /// Lets a message wait.
-  /// - Parameter perHolder: requests open with one holder at most.
+  /// - Parameters:
+  ///   - holders: who has sent it.
+  ///   - offerers: who says that they have it.
+  ///   - perHolder: requests open with one holder at most.
   /// - Returns: false if too many wait already.
   mutating func park(
-    _ id: MessageID, for wanted: [Need], heldBy holders: OrderedSet<PeerID>, perHolder: Int, until: Instant
+    _ id: MessageID, for wanted: [Need], heldBy holders: OrderedSet<PeerID>,
+    offeredBy offerers: [PeerID] = [],
+    perHolder: Int, until: Instant
   ) -> Bool {
     guard parents.count < parentsMax, owed + wanted.count <= needsMax, parents[id] == nil else {
       refused += 1
@@ -87,19 +95,23 @@ struct Awaiting: Sendable {
     owed += wanted.count
     for need in wanted { needs[need, default: State(parents: [])].parents.append(id) }
     parents[id] = Parent(
-      needs: wanted, unasked: Deque(wanted), open: wanted.count, holders: holders, perHolder: perHolder,
-      until: until)
+      needs: wanted, unasked: Deque(wanted), open: wanted.count, holders: holders.union(offerers),
+      proven: Set(holders), perHolder: perHolder, until: until)
     return true
   }
 
-  /// Another peer has the waiting message: it may give what the others could not.
+  /// Another peer has the waiting message, or says so: it may give what the others could not.
   /// - Returns: whether it is new.
-  mutating func add(_ holder: PeerID, to id: MessageID) -> Bool {
+  mutating func add(_ holder: PeerID, to id: MessageID, isProven: Bool) -> Bool {
+    if isProven { parents[id]?.proven.insert(holder) }
     guard parents[id]?.holders.append(holder).inserted == true else { return false }
     parents[id]!.unasked.append(contentsOf: parents[id]!.exhausted)
     parents[id]!.exhausted = []
     return true
   }
+
+  /// Whether the peer has sent the message, or something it waits for.
+  func isProven(_ holder: PeerID, for id: MessageID) -> Bool { parents[id]?.proven.contains(holder) ?? false }
 
   /// After a pause all holders may be tried again: a connection may have failed for a moment.
   mutating func tryAgain(_ id: MessageID) {
@@ -137,10 +149,16 @@ struct Awaiting: Sendable {
 
   private func freeHolder(of need: State, _ parent: inout Parent, _ isReachable: (PeerID) -> Bool) -> PeerID?
   {
+    // What one has failed to give is not tried with others who have shown nothing.
+    let isUrgent =
+      !need.tried.isEmpty
+      && parent.holders.contains { parent.proven.contains($0) && !need.tried.contains($0) && isReachable($0) }
     for step in 0..<parent.holders.count {
       let place = (parent.turn + step) % parent.holders.count
       let holder = parent.holders[place]
-      guard inFlight[holder, default: 0] < parent.perHolder, !need.tried.contains(holder), isReachable(holder)
+      if isUrgent, !parent.proven.contains(holder) { continue }
+      let most = parent.proven.contains(holder) ? parent.perHolder : 1
+      guard inFlight[holder, default: 0] < most, !need.tried.contains(holder), isReachable(holder)
       else { continue }
       parent.turn = (place + 1) % parent.holders.count
       return holder
@@ -171,7 +189,9 @@ struct Awaiting: Sendable {
   /// What was needed is there.
   /// - Returns: the messages that have waited for nothing else.
   mutating func arrived(_ need: Need) -> [MessageID] {
-    _ = release(need)
+    if let giver = release(need) {
+      for parent in needs[need]?.parents ?? [] { parents[parent]?.proven.insert(giver) }
+    }
     guard let gone = needs.removeValue(forKey: need) else { return [] }
     var complete: [MessageID] = []
     for parent in gone.parents where parents[parent] != nil {

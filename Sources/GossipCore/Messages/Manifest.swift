@@ -2,14 +2,18 @@ import Crypto
 
 /// What an object consists of: its pieces in order, each named by the SHA-256 of its bytes.
 ///
-/// Encoded as the payload of a message: 1 size of the object, 2 size of a piece, 3 all hashes, 32 bytes each. Exactly
-/// as many as the sizes ask for, so that one object cut one way has one manifest.
+/// Encoded as the payload of a message: 1 size of the object, 2 size of a piece, 3 all hashes, 32 bytes each, 4 the
+/// object's first bytes. Exactly as many as the sizes ask for, so that one object cut one way has one manifest.
 struct Manifest: Hashable, Sendable {
   let size: Int
   let pieceSize: Int
   let pieces: [MessageID]
+  /// The object's beginning, `headSize` bytes unless it is shorter: what an application needs to know of it before it
+  /// is complete.
+  let head: [UInt8]
 
   static let hashSize = 32
+  static let headSize = 512
 
   /// Cuts an object.
   /// - Complexity: hashes all bytes, about 0.7 s per GiB.
@@ -18,6 +22,7 @@ struct Manifest: Hashable, Sendable {
     pieceSize = policy.pieceSize
     let bytes = payload.bytes
     let step = policy.pieceSize
+    head = Array(bytes.prefix(Manifest.headSize))
     pieces = stride(from: bytes.startIndex, to: bytes.endIndex, by: step).map { start in
       Manifest.name(of: bytes[start..<min(start + step, bytes.endIndex)])
     }
@@ -36,13 +41,14 @@ struct Manifest: Hashable, Sendable {
     let span = unsafe bytes.span.bytes
     var reader = ProtobufReader(0..<bytes.count)
     var (size, pieceSize) = (UInt64(0), UInt64(0))
-    var hashes = 0..<0
+    var (hashes, head) = (0..<0, 0..<0)
     do {
       while let (field, value) = try reader.next(span, in: "manifest") {
         switch (field, value) {
         case (1, .varint(let number)): size = number
         case (2, .varint(let number)): pieceSize = number
         case (3, .bytes(let part)): hashes = part
+        case (4, .bytes(let part)): head = part
         default: continue
         }
       }
@@ -53,7 +59,10 @@ struct Manifest: Hashable, Sendable {
       return nil
     }
     let count = (Int(size) + Int(pieceSize) - 1) / Int(pieceSize)
-    guard count <= ObjectPolicy.piecesMax, hashes.count == count * Manifest.hashSize else { return nil }
+    guard count <= ObjectPolicy.piecesMax, hashes.count == count * Manifest.hashSize,
+      head.count == min(Int(size), Manifest.headSize)
+    else { return nil }
+    self.head = span.copy(head)
     (self.size, self.pieceSize) = (Int(size), Int(pieceSize))
     pieces = (0..<count).map { index in
       let start = hashes.lowerBound + index * Manifest.hashSize
@@ -64,12 +73,24 @@ struct Manifest: Hashable, Sendable {
   /// The payload of the message that announces the object.
   var encoded: Payload {
     var out: [UInt8] = []
-    out.reserveCapacity(32 + pieces.count * Manifest.hashSize)
+    out.reserveCapacity(48 + head.count + pieces.count * Manifest.hashSize)
     Protobuf.append(field: 1, varint: UInt64(size), to: &out)
     Protobuf.append(field: 2, varint: UInt64(pieceSize), to: &out)
     Protobuf.append(field: 3, count: pieces.count * Manifest.hashSize, to: &out)
     for piece in pieces { piece.append(to: &out) }
+    Protobuf.append(field: 4, bytes: head, to: &out)
     return Payload(out)
+  }
+
+  /// What the payload of a manifest says of the object's beginning; nothing if it is none.
+  static func head(in payload: Payload) -> Payload {
+    let bytes = Array(payload.bytes)
+    let span = unsafe bytes.span.bytes
+    var reader = ProtobufReader(0..<bytes.count)
+    while let (field, value) = try? reader.next(span, in: "manifest") {
+      if field == 4, case .bytes(let part) = value { return Payload(span.copy(part)) }
+    }
+    return Payload([])
   }
 
   /// Bytes of the piece at this place.

@@ -19,6 +19,8 @@ public struct MessageStore: Sendable {
   }
 
   private var held: [MessageID: WireMessage] = [:]
+  /// How many of them are not for everybody to have.
+  private var restricted = 0
   /// How often each peer was served what; few messages are ever asked for.
   private var served: [MessageID: [PeerID: Int]] = [:]
   /// Newest first.
@@ -33,6 +35,7 @@ public struct MessageStore: Sendable {
   /// Whether any topic ever kept its messages for other than its windows' time.
   private var hadShelves = false
   private var now = Instant.zero
+  private static let askersMax = 1_024
   private let windowsKept: Int
   private let countMax: Int
   private let sizeMax: Int
@@ -73,6 +76,7 @@ public struct MessageStore: Sendable {
   mutating func put(_ message: Message) {
     guard held[message.id] == nil else { return }
     held[message.id] = message.wire
+    if message.wire.way == .subOverlay { restricted += 1 }
     bytes += message.wire.bytes.count
     windows[0].ids.append(message.id)
     windows[0].perTopic[message.topic, default: []].append(message.id)
@@ -117,6 +121,13 @@ public struct MessageStore: Sendable {
     }
   }
 
+  /// Those of them that this peer may be given.
+  /// - Complexity: amortized O(result).
+  func held(on topic: Topic, for peer: PeerID) -> [MessageID] {
+    let all = held(on: topic)
+    return restricted == 0 ? all : all.filter { held[$0]?.mayBeGiven(to: peer) == true }
+  }
+
   /// What stands at this position of a topic, if its policy knows positions and is more than plain GossipSub.
   public func id(at position: UInt64, on topic: Topic) -> MessageID? {
     shelves[topic]?.ladder.id(at: position)
@@ -129,6 +140,8 @@ public struct MessageStore: Sendable {
   mutating func serve(_ id: MessageID, to peer: PeerID, times: Int) -> Message? {
     guard let wire = held[id] else { return nil }
     let before = served[id]?[peer] ?? 0
+    // Identities are free: so many askers of one message are counted anew.
+    if before == 0, served[id]?.count == MessageStore.askersMax { served[id] = nil }
     served[id, default: [:]][peer] = before + 1
     return before < times ? Message(id: id, wire: wire) : nil
   }
@@ -185,6 +198,7 @@ public struct MessageStore: Sendable {
   private mutating func remove(_ id: MessageID) {
     guard let gone = held.removeValue(forKey: id) else { return }
     bytes -= gone.bytes.count
+    if gone.way == .subOverlay { restricted -= 1 }
     served[id] = nil
     if !shelves.isEmpty { unshelve(id, gone.topic) }
   }

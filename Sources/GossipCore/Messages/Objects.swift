@@ -75,7 +75,8 @@ struct Objects: Sendable {
     return true
   }
 
-  /// The whole object, once it has all its pieces; it is held from now on.
+  /// The whole object, once it has all its pieces; it is held from now on. Nil if it does not begin as its manifest
+  /// says.
   mutating func finish(_ id: MessageID, on topic: Topic, at now: Instant) -> Payload? {
     guard var assembly = assemblies[id], !assembly.pieces.contains(where: { $0 == nil }) else { return nil }
     abandon(id)
@@ -85,6 +86,7 @@ struct Objects: Sendable {
       whole.append(contentsOf: assembly.pieces[index] ?? [])
       assembly.pieces[index] = nil  // so that an object never takes twice its size
     }
+    guard whole.starts(with: assembly.manifest.head) else { return nil }
     let payload = Payload(whole)
     _ = hold(id, assembly.manifest, payload, on: topic, at: now)
     return payload

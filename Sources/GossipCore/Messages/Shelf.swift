@@ -16,9 +16,9 @@ struct Shelf: Sendable {
 
     /// Subjects with names that are too long, and positions that none could follow, are none.
     init(_ message: Message, _ policy: TopicPolicy) {
-      let subject = policy.meaning.subject?(message.payload)
+      let subject = policy.meaning.subject?(message.head)
       self.subject = subject.flatMap { $0.name.count <= Subject.nameSizeMax ? $0 : nil }
-      position = policy.meaning.position?(message.payload).flatMap { $0 < .max ? $0 : nil }
+      position = policy.meaning.position?(message.head).flatMap { $0 < .max ? $0 : nil }
     }
   }
 

@@ -36,6 +36,8 @@ public struct Commons: Sendable {
   public internal(set) var counters = Counters()
   /// Manners whose streams are opened to every peer.
   var spoken = OrderedSet(Manner.spokenAlways)
+  /// When we left a topic, or changed what spreads it.
+  var leftAt: Instant?
   /// Joined topics in the order of joining.
   var joined: OrderedDictionary<Topic, TopicPolicy> = [:]
   /// Whose event is being handled.
@@ -122,8 +124,17 @@ public struct Commons: Sendable {
     guard let alarm = promiseAlarm, alarm <= now else { return [] }
     promiseAlarm = nil
     let outcome = wants.expire(at: now)
-    for (peer, count) in outcome.broken { observe(.brokenPromise, of: peer, count: count) }
+    for (peer, count) in outcome.broken where mayBeBlamed(peer) {
+      observe(.brokenPromise, of: peer, count: count)
+    }
     return askNext(outcome)
+  }
+
+  /// Not for what did not come because we did not read, or is not wanted any more since we left its topic.
+  private func mayBeBlamed(_ peer: PeerID) -> Bool {
+    let lately = now - limits.needPatience
+    guard leftAt.map({ $0 < lately }) ?? true, let entry = peers.entry(peer) else { return false }
+    return !entry.isPaused && (entry.resumedAt.map { $0 < lately } ?? true)
   }
 
   /// Asks others for what a peer turns out not to have.
@@ -173,7 +184,8 @@ public struct Commons: Sendable {
   /// - Returns: whether it was sent.
   @discardableResult
   public mutating func give(_ id: MessageID, to peer: PeerID) -> Bool {
-    guard let message = store.message(id), forward(message, to: peer) else { return false }
+    guard let message = store.message(id), message.wire.mayBeGiven(to: peer), forward(message, to: peer)
+    else { return false }
     counters.wantsServed += 1
     return true
   }

@@ -10,6 +10,8 @@ extension Node {
   private static let awaitingInterval = Duration.milliseconds(250)
   /// After so many looks all holders are tried again.
   private static let looksPerTry: UInt64 = 20
+  /// How long who only says that it has the message may take to give something.
+  private static let unprovenPatience = Duration.seconds(2)
   /// Bytes of pieces asked of one holder at a time, but for a single piece that is larger.
   private static let pieceBytesPerHolder = 1 << 20
 
@@ -33,8 +35,10 @@ extension Node {
 
   private mutating func wait(_ id: MessageID, for needs: [Awaiting.Need], perHolder: Int) {
     guard let examination = commons.validation.examination(of: id) else { return }
+    let manner = commons.joined[examination.message.topic]?.spread
     let isParked = commons.awaiting.park(
-      id, for: needs, heldBy: examination.holders, perHolder: perHolder,
+      id, for: needs, heldBy: examination.holders,
+      offeredBy: manner.map { disseminations[$0.index].holders(of: id) } ?? [], perHolder: perHolder,
       until: commons.now + configuration.limits.awaitingFor)
     guard isParked else { return turnAway(id) }
     commons.validation.await(id)
@@ -60,7 +64,21 @@ extension Node {
 
   /// Another peer has a message that waits.
   mutating func holds(_ id: MessageID, _ peer: PeerID) {
-    if commons.awaiting.add(peer, to: id) { askForNeeds(of: id) }
+    if commons.awaiting.add(peer, to: id, isProven: true) { askForNeeds(of: id) }
+  }
+
+  /// A peer says that it has messages; some may wait here.
+  mutating func offered(_ control: Control, by peer: PeerID) {
+    let ids: [MessageID] =
+      switch control {
+      case .have(_, let ids), .held(let ids), .digest(_, let ids): ids
+      case .advert(_, let adverts): adverts.map(\.id)
+      case .slot(let update): [update.id]
+      default: []
+      }
+    for id in ids where commons.awaiting.waits(id) && commons.awaiting.add(peer, to: id, isProven: false) {
+      askForNeeds(of: id)
+    }
   }
 
   private mutating func askForNeeds(of id: MessageID) {
@@ -73,7 +91,10 @@ extension Node {
     for (peer, needs) in requests {
       let wanted = needs.map(\.id).filter {
         // If somebody else was asked already, its answer serves as well.
-        commons.want($0, heldBy: peer, patience: configuration.limits.needPatience)
+        commons.want(
+          $0, heldBy: peer,
+          patience: commons.awaiting.isProven(peer, for: id)
+            ? configuration.limits.needPatience : Node.unprovenPatience)
       }
       if !wanted.isEmpty { commons.say(.want(wanted), to: peer) }
     }

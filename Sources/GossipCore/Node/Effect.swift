@@ -44,10 +44,12 @@ public struct Publication: Hashable, Sendable {
   public let sentTo: Int
   /// Connected peers known to be on the topic.
   public let subscribers: Int
+  /// Which way it took, if it was for some of a topic's nodes only.
+  public let way: AudienceDecision.Choice?
 
   /// Made of its parts.
-  public init(id: MessageID, sentTo: Int, subscribers: Int) {
-    (self.id, self.sentTo, self.subscribers) = (id, sentTo, subscribers)
+  public init(id: MessageID, sentTo: Int, subscribers: Int, way: AudienceDecision.Choice? = nil) {
+    (self.id, self.sentTo, self.subscribers, self.way) = (id, sentTo, subscribers, way)
   }
 }
 
@@ -60,7 +62,7 @@ public enum PublishFailure: Error, Hashable, Sendable {
   case stale(MessageID)
   /// The topic's own judge did not accept it.
   case judged(Verdict)
-  /// An audience the topic's manner of spreading cannot serve.
+  /// An audience that cannot be served.
   case audience(String)
   case topic(String)
   /// Too many publications wait for their signature or judgement.

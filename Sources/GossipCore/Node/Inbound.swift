@@ -44,6 +44,7 @@ extension Node {
   private mutating func words(_ controls: [Control], from peer: PeerID, _ manner: Manner) {
     var others: [Control] = []
     for control in controls {
+      if !commons.awaiting.isEmpty { offered(control, by: peer) }
       switch control {
       case .want(let ids): serve(ids, to: peer, manner)
       case .lack(let ids): for id in ids { lacked(id, by: peer, manner) }
@@ -74,6 +75,10 @@ extension Node {
         if !commons.store.holds(id) { missing.append(id) }
         continue
       }
+      guard message.wire.mayBeGiven(to: peer) else {
+        missing.append(id)
+        continue
+      }
       guard commons.forward(message, to: peer) else { continue }
       commons.counters.wantsServed += 1
       tell(manner, .served(id, to: peer))
@@ -85,13 +90,19 @@ extension Node {
   // MARK: A message's way
 
   private mutating func receive(_ received: WireMessage, from peer: PeerID, _ manner: Manner) {
-    guard let policy = commons.joined[received.topic], policy.uses(manner) else {
+    guard let policy = commons.joined[received.topic],
+      policy.uses(manner) || isNeeded(received, under: policy, from: peer)
+    else {
       commons.counters.strays += 1
       return
     }
     // Where there are no objects the field that says so is one we do not know: other nodes pass it on.
     let wire = policy.objects == nil && received.kind != .plain ? received.asPlain : received
     if wire.kind == .piece { return receivePiece(wire, from: peer) }
+    if wire.way == .direct, !isStraightForUs(wire, from: peer) {
+      commons.counters.strays += 1
+      return
+    }
     if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
     let id =
       if case .contentHash = policy.identification {
@@ -117,7 +128,7 @@ extension Node {
       let message = Message(id: id, wire: wire)
       commons.manner = manner
       guard
-        commons.awaiting.wasAsked(peer, for: id)
+        wire.way == .direct || commons.awaiting.wasAsked(peer, for: id)
           || disseminations[manner.index].admits(message, from: peer, &commons)
       else {
         commons.counters.refused += 1
@@ -125,6 +136,11 @@ extension Node {
       }
       begin(message, from: peer, policy, manner)
     }
+  }
+
+  /// Whether a message of another manner's topic was asked of this peer, by one that waits for it.
+  private func isNeeded(_ wire: WireMessage, under policy: TopicPolicy, from peer: PeerID) -> Bool {
+    !commons.awaiting.isEmpty && commons.awaiting.wasAsked(peer, for: policy.identification.id(of: wire))
   }
 
   /// What is wrong with a message before anybody computes anything.
@@ -153,12 +169,12 @@ extension Node {
   ) {
     if message.wire.signature == nil, !policy.isJudged, message.wire.kind == .plain {
       // Nothing to examine: believed in the turn it came in.
-      tell(policy, .met(message.id, message.wire, from: peer))
+      tell(policy, of: message.wire, .met(message.id, message.wire, from: peer))
       commons.wants.forget(message.id)
       guard !commons.store.isStale(message, policy) else {
         commons.seen.insert(message.id, .ignored, at: commons.now)
         commons.counters.ignored += 1
-        return tell(policy, .refused(message.id, holders: [peer]))
+        return tell(policy, of: message.wire, .refused(message.id, holders: [peer]))
       }
       commons.seen.insert(message.id, .accepted, at: commons.now)
       return believe(message, holders: [peer], policy, isHealed: manner == .antiEntropy)
@@ -169,7 +185,7 @@ extension Node {
       return reject(message.id, [peer], .queueFull)
     }
     charge(peer)
-    tell(policy, .met(message.id, message.wire, from: peer))
+    tell(policy, of: message.wire, .met(message.id, message.wire, from: peer))
     if message.wire.signature != nil {
       commons.surface(.check(ticket, message.wire))
     } else {
@@ -194,9 +210,11 @@ extension Node {
   private mutating func turn(from former: Validation.Examination, to next: Message) {
     guard former.message.topic != next.topic, let source = former.holders.first else { return }
     if let policy = commons.joined[former.message.topic] {
-      tell(policy, .refused(next.id, holders: Array(former.holders)))
+      tell(policy, of: former.message.wire, .refused(next.id, holders: Array(former.holders)))
     }
-    if let policy = commons.joined[next.topic] { tell(policy, .met(next.id, next.wire, from: source)) }
+    if let policy = commons.joined[next.topic] {
+      tell(policy, of: next.wire, .met(next.id, next.wire, from: source))
+    }
   }
 
   /// From here on the message counts as seen, and as kept promise of everybody who offered it.
@@ -260,7 +278,7 @@ extension Node {
 
   mutating func endRefused(_ id: MessageID) {
     guard let examination = end(id), let policy = commons.joined[examination.message.topic] else { return }
-    tell(policy, .refused(id, holders: Array(examination.holders)))
+    tell(policy, of: examination.message.wire, .refused(id, holders: Array(examination.holders)))
   }
 
   private mutating func accept(_ message: Message) {
@@ -275,11 +293,15 @@ extension Node {
   private mutating func believe(
     _ message: Message, holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
   ) {
-    commons.counters.delivered += 1
-    keep(message, policy)
-    commons.surface(.deliver(message, from: holders[0]))
+    if message.wire.isFor(me) {
+      commons.counters.delivered += 1
+      commons.surface(.deliver(message, from: holders[0]))
+    } else {
+      commons.counters.carried += 1
+    }
+    if message.wire.way != .direct { keep(message, policy) }
     tell(
-      policy,
+      policy, of: message.wire,
       .accepted(Acceptance(message: message, holders: holders, audience: .everyone, isHealed: isHealed)))
     dependencyArrived(message.id)
   }
@@ -340,10 +362,12 @@ extension Node {
   /// One unchecked message of this peer less.
   mutating func discharge(_ peer: PeerID) {
     let limit = configuration.limits.uncheckedPerPeer
+    let now = commons.now
     let mayResume = commons.peers.update(peer) { entry in
       entry.unchecked = max(0, entry.unchecked - 1)  // the peer may have come back since it was charged
       guard entry.isPaused, entry.unchecked <= limit / 2 else { return false }
       entry.isPaused = false
+      entry.resumedAt = now
       return true
     }
     if mayResume == true {

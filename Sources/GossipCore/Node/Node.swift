@@ -219,6 +219,7 @@ public struct Node: Sendable {
   }
 
   private mutating func leave(_ topic: Topic, _ manner: Manner) {
+    commons.leftAt = commons.now
     announce(Subscription(topic, joins: false), manner)
     tell(manner, .left(topic))
   }

@@ -24,9 +24,15 @@ extension Node {
     let manifest = policy.objects.flatMap { objects in
       draft.payload.count > objects.threshold ? Manifest(of: draft.payload, objects) : nil
     }
+    let recipients = recipients(of: draft, under: policy)
+    let size = (manifest?.encoded.count ?? draft.payload.count) + (recipients?.encoded.count ?? 0)
+    guard recipients == nil || size <= payloadSizeMax else {
+      return failed(draft, .tooLarge(bytes: size, limit: payloadSizeMax))
+    }
     let wire = WireMessage(
       topic: draft.topic, payload: manifest?.encoded ?? draft.payload, author: isAnonymous ? nil : me,
-      sequence: isAnonymous ? nil : nextSequence, kind: manifest == nil ? .plain : .manifest)
+      sequence: isAnonymous ? nil : nextSequence, kind: manifest == nil ? .plain : .manifest,
+      for: recipients)
     let publishing = Publishing(draft: draft, policy: policy, wire: wire, manifest: manifest)
     guard policy.signing.attaches else { return judgeOwn(publishing) }
     let ticket = takeTicket()
@@ -34,11 +40,13 @@ extension Node {
     commons.surface(.sign(ticket, wire.signedBytes))
   }
 
-  /// What is wrong with a draft before it is signed. Room is left for signature, key and the frame around it.
+  /// What fits into a frame beside signature, key and the frame itself.
+  private var payloadSizeMax: Int { configuration.wire.frameSizeMax - 1_024 }
+
+  /// What is wrong with a draft before it is signed.
   private func fault(of draft: Draft, under policy: TopicPolicy) -> PublishFailure? {
-    let overhead = 1_024
     let limit =
-      policy.objects?.sizeMax ?? min(policy.payloadSizeMax, configuration.wire.frameSizeMax - overhead)
+      policy.objects?.sizeMax ?? min(policy.payloadSizeMax, payloadSizeMax)
     if draft.payload.count > limit { return .tooLarge(bytes: draft.payload.count, limit: limit) }
     let name = draft.topic.name.utf8.count
     if name == 0 || name > configuration.wire.topicSizeMax {
@@ -46,15 +54,7 @@ extension Node {
     }
     if drafts.count >= configuration.limits.publicationsOpen { return .overloaded(limit: drafts.count) }
     do { try policy.validate() } catch { return .topic("\(error)") }
-    guard policy.spread == .direct else {
-      return draft.audience == .everyone
-        ? nil
-        : .audience(
-          "\(policy.spread) reaches everyone on the topic; spread the topic by direct to choose whom")
-    }
-    let recipients = Direct.recipients(of: draft.audience, on: draft.topic, configuration.direct, commons)
-    if case .failure(let refusal) = recipients { return .audience(refusal.reason) }
-    return nil
+    return fault(of: draft.audience, on: draft.topic, under: policy)
   }
 
   private mutating func failed(_ draft: Draft, _ failure: PublishFailure) {
@@ -108,17 +108,21 @@ extension Node {
     commons.seen.insert(id, .accepted, at: commons.now)
     commons.wants.forget(id)
     for manner in policy.manners { speak(manner) }
-    keep(message, policy)
+    if message.wire.way != .direct { keep(message, policy) }
     commons.reach.begin(id, countMax: configuration.limits.reachWatchedMax)
     commons.counters.published += 1
     let before = commons.forwarded
-    tell(
-      policy,
-      .accepted(
-        Acceptance(message: message, holders: [], audience: publishing.draft.audience, isHealed: false)))
+    if message.wire.way == .direct {
+      sendStraight(message, under: policy)
+    } else {
+      tell(
+        policy,
+        .accepted(
+          Acceptance(message: message, holders: [], audience: publishing.draft.audience, isHealed: false)))
+    }
     let publication = Publication(
       id: id, sentTo: commons.forwarded - before,
-      subscribers: commons.peers.members(of: message.topic, by: policy.spread).count)
+      subscribers: commons.peers.members(of: message.topic, by: policy.spread).count, way: message.wire.way)
     commons.surface(.published(token: publishing.draft.token, .success(publication)))
     dependencyArrived(id)
   }

@@ -70,8 +70,10 @@ public struct Sizes: Hashable, Sendable {
 public struct Counters: Hashable, Sendable {
   /// Own messages.
   public var published: UInt64 = 0
-  /// Messages of others that were accepted.
+  /// Messages of others that were accepted and are for this node.
   public var delivered: UInt64 = 0
+  /// Messages of others that were accepted and are not for this node.
+  public var carried: UInt64 = 0
   /// Copies of messages we had already.
   public var duplicates: UInt64 = 0
   /// Copies that were not believed.

@@ -15,6 +15,8 @@ public struct PeerBook: Sendable {
     /// Unchecked messages it has with us.
     var unchecked = 0
     var isPaused = false
+    /// When we last began to read from it again.
+    var resumedAt: Instant?
     var observations = OrderedDictionary<Observation, Int>()
   }
 

@@ -92,7 +92,9 @@ public struct Direct: Dissemination {
 
   private mutating func ask(_ inquiry: Inquiry, _ commons: inout Commons) {
     let recipients: [PeerID]
-    switch Direct.recipients(of: inquiry.audience, on: inquiry.topic, parameters, commons) {
+    switch Direct.recipients(
+      of: inquiry.audience, on: inquiry.topic, most: parameters.recipientsMax, commons)
+    {
     case .success(let peers): recipients = peers
     case .failure(let refusal): return commons.surface(.answered(token: inquiry.token, .failure(refusal)))
     }
@@ -127,7 +129,7 @@ public struct Direct: Dissemination {
 
   /// Whom an audience means, or what is wrong with it.
   static func recipients(
-    of audience: Audience, on topic: Topic, _ parameters: DirectParameters, _ commons: Commons
+    of audience: Audience, on topic: Topic, most: Int, _ commons: Commons
   ) -> Result<[PeerID], AskRefusal> {
     let peers: [PeerID]
     switch audience {
@@ -145,11 +147,11 @@ public struct Direct: Dissemination {
     guard !peers.contains(commons.me) else {
       return .failure(AskRefusal("the node itself is among the recipients"))
     }
-    guard peers.count <= parameters.recipientsMax else {
+    guard peers.count <= most else {
       return .failure(
         AskRefusal(
-          "\(peers.count) recipients, at most \(parameters.recipientsMax) can be reached directly; spread the "
-            + "topic by gossip, or raise direct.recipientsMax"))
+          "\(peers.count) recipients, at most \(most) can be named; spread the topic by gossip to everyone, or "
+            + "raise the limit"))
     }
     return .success(peers)
   }

@@ -15,12 +15,18 @@ public protocol Dissemination: Sendable {
   /// Entries of state kept per peer; for snapshots and bounds.
   var perPeerEntries: Int { get }
 
+  /// Who has told that it has this message, which is here or under way; in the order they told.
+  func holders(of id: MessageID) -> [PeerID]
+
   /// Whether this peer may bring us this message, which we did not meet before. Asked before anything is computed
   /// for it; whoever refuses observes why.
   mutating func admits(_ message: Message, from peer: PeerID, _ commons: inout Commons) -> Bool
 }
 
 extension Dissemination {
+  /// Nobody, unless a manner remembers.
+  public func holders(of id: MessageID) -> [PeerID] { [] }
+
   /// Everybody may, unless a manner knows better.
   public mutating func admits(_ message: Message, from peer: PeerID, _ commons: inout Commons) -> Bool {
     true

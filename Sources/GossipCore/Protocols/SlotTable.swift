@@ -101,6 +101,8 @@ public struct SlotTable: Dissemination {
 
   /// Nobody in particular: slots are shown to all.
   public func partners(on topic: Topic) -> [PeerID] { [] }
+  /// Those in whose tables it stands.
+  public func holders(of id: MessageID) -> [PeerID] { searches[id]?.advertisers.keys.elements ?? [] }
   /// Rows of others' tables, and what they have yet to be told.
   public var perPeerEntries: Int {
     tables.values.reduce(0) { $0 + $1.count } + greetings.values.reduce(0) { $0 + $1.count }

@@ -73,7 +73,8 @@ public enum Retention: Hashable, Sendable {
   }
 }
 
-/// What an application knows of a topic's messages and the node does not: pure functions, called often.
+/// What an application knows of a topic's messages and the node does not: pure functions, called often. Of an object too
+/// large for one message they are shown the first 512 bytes.
 public struct Meaning: Sendable {
   /// What a message is about, and how new it is: a newer one about the same replaces an older one.
   public var subject: (@Sendable (Payload) -> Subject?)?

@@ -20,6 +20,9 @@ public struct WireMessage: Sendable {
 
   /// Ordinary, or part of an object too large for one message.
   public private(set) var kind: Kind
+  /// Which way it takes if it is not for everyone.
+  public let way: AudienceDecision.Choice?
+  private let addressed: Extent
 
   /// The same message, taken for an ordinary one.
   var asPlain: WireMessage {
@@ -69,6 +72,23 @@ public struct WireMessage: Sendable {
   public var signature: ArraySlice<UInt8>? { signed.isMissing ? nil : bytes[signed.range] }
   /// The author's public key, when it travels with the message.
   public var key: ArraySlice<UInt8>? { keyed.isMissing ? nil : bytes[keyed.range] }
+
+  /// For whom it is meant; nil if for everyone.
+  public var recipients: Recipients? {
+    guard way != nil else { return nil }
+    // It was read before, with the limits of the wire.
+    var limits = WireLimits()
+    limits.recipientsMax = .max
+    return unsafe try? Recipients(bytes.span.bytes, addressed.range, limits)
+  }
+
+  /// Whether this peer is among those it is meant for.
+  public func isFor(_ peer: PeerID) -> Bool { way == nil || recipients?.peers.contains(peer) == true }
+
+  /// Whether this peer may be given it: everyone, unless it runs only among those it is meant for.
+  func mayBeGiven(to peer: PeerID) -> Bool {
+    way == nil || way == .fullOverlay || claimedAuthor == peer || isFor(peer)
+  }
 
   /// Whether the `from` field is there, whatever it says.
   public var hasAuthor: Bool { !author.isMissing }
@@ -129,6 +149,7 @@ extension WireMessage {
       signed: Extent.missing, keyed: Extent.missing, signature: Extent.missing, key: Extent.missing
     )
     var kind = Kind.plain
+    var (way, addressed) = (nil as AudienceDecision.Choice?, Extent.missing)
     let base = range.lowerBound
     func inside(_ part: Range<Int>) -> Extent { Extent(part.lowerBound - base..<part.upperBound - base) }
     var start = reader.position
@@ -150,11 +171,15 @@ extension WireMessage {
       case 6:
         guard fields.keyed.isMissing else { throw .malformed("message: second key") }
         (fields.keyed, fields.key) = (inside(part), inside(whole))
+      case Recipients.field:
+        guard way == nil else { throw .malformed("message: recipients twice") }
+        (way, addressed) = (try Recipients(span, part, limits).way, inside(part))
       default: continue
       }
     }
     guard let topicRange = fields.topic else { throw .malformed("message: no topic") }
     self.kind = kind
+    (self.way, self.addressed) = (way, addressed)
     topic = try Topic(span, topicRange, limits)
     bytes = span.copy(range)
     (author, data, seqno) = (fields.author, fields.data, fields.seqno)
@@ -162,7 +187,10 @@ extension WireMessage {
   }
 
   /// A message of our own, unsigned. Fields that are nil are left out; `payload` is always present.
-  public init(topic: Topic, payload: Payload, author: PeerID?, sequence: UInt64?, kind: Kind = .plain) {
+  public init(
+    topic: Topic, payload: Payload, author: PeerID?, sequence: UInt64?, kind: Kind = .plain,
+    for recipients: Recipients? = nil
+  ) {
     var out: [UInt8] = []
     out.reserveCapacity(payload.count + topic.name.utf8.count + 160)
     func append(_ field: Int, _ content: some Collection<UInt8>) -> Extent {
@@ -178,6 +206,8 @@ extension WireMessage {
     _ = append(4, topic.name.utf8)
     if kind != .plain { Protobuf.append(field: Kind.field, varint: UInt64(kind.rawValue), to: &out) }
     self.kind = kind
+    way = recipients?.way
+    addressed = recipients.map { append(Recipients.field, $0.encoded) } ?? .missing
     bytes = out
     self.topic = topic
     (signed, keyed, signatureField, keyField) = (.missing, .missing, .missing, .missing)
@@ -228,6 +258,8 @@ public struct Message: Sendable {
   public var topic: Topic { wire.topic }
   /// The application's bytes; sharing storage with the encoding, unless it came in pieces.
   public var payload: Payload { object?.payload ?? wire.payload }
+  /// What its topic's `Meaning` is asked about: the payload, or of an object its first 512 bytes.
+  var head: Payload { wire.kind == .manifest ? Manifest.head(in: wire.payload) : wire.payload }
   /// Who wrote it: proven when the topic's policy asks for signatures, a mere claim or nil otherwise.
   public var author: PeerID? { wire.claimedAuthor }
 }

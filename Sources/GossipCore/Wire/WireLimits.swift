@@ -14,6 +14,8 @@ public struct WireLimits: Hashable, Sendable {
   public var idSizeMax = 128
   /// Bytes of a topic's name.
   public var topicSizeMax = 512
+  /// Whom a message for some may name; each takes about 40 bytes of it.
+  public var recipientsMax = 1_024
 
   /// Bytes of control words we put into one frame: Rust refuses 16 KiB of them, or more.
   public var controlSizeSent = 16_000
@@ -35,7 +37,7 @@ public struct WireLimits: Hashable, Sendable {
       ("subscriptionsPerFrame", subscriptionsPerFrame), ("controlsPerFrame", controlsPerFrame),
       ("idsPerFrame", idsPerFrame), ("idSizeMax", idSizeMax), ("topicSizeMax", topicSizeMax),
       ("controlSizeSent", controlSizeSent), ("frameSizeSent", frameSizeSent), ("messagesSent", messagesSent),
-      ("dontWantIDsSent", dontWantIDsSent), ("advertsSent", advertsSent),
+      ("dontWantIDsSent", dontWantIDsSent), ("advertsSent", advertsSent), ("recipientsMax", recipientsMax),
     ] where !(1...1 << 30).contains(value) {
       throw ConfigurationError("wire.\(name)", expected: "1 to 2^30", found: "\(value)")
     }

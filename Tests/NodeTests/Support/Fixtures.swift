@@ -42,10 +42,12 @@ enum Notional {
 
 extension WireMessage {
   /// A signed message.
-  static func by(_ author: PeerID, _ number: UInt64, _ payload: Payload = "hello", on topic: Topic = t)
-    -> WireMessage
-  {
-    let message = WireMessage(topic: topic, payload: payload, author: author, sequence: number)
+  static func by(
+    _ author: PeerID, _ number: UInt64, _ payload: Payload = "hello", on topic: Topic = t,
+    for recipients: Recipients? = nil
+  ) -> WireMessage {
+    let message = WireMessage(
+      topic: topic, payload: payload, author: author, sequence: number, for: recipients)
     return message.signed(Notional.signature(of: author, over: message.signedBytes))
   }
 

@@ -67,6 +67,8 @@ public struct AdvertGossip: Dissemination {
 
   /// Nobody in particular: adverts go to all.
   public func partners(on topic: Topic) -> [PeerID] { [] }
+  /// Its advertisers.
+  public func holders(of id: MessageID) -> [PeerID] { artifacts[id]?.advertisers.elements ?? [] }
   /// Adverts, hashes received, and answers given.
   public var perPeerEntries: Int { advertisers.values.reduce(0) { $0 + $1.count } }
 
@@ -93,7 +95,7 @@ public struct AdvertGossip: Dissemination {
   }
 
   private func describe(_ message: Message, _ hash: ContentHash, _ policy: TopicPolicy?) -> Advert {
-    let attribute = policy?.meaning.attribute?(message.payload) ?? []
+    let attribute = policy?.meaning.attribute?(message.head) ?? []
     return Advert(
       id: message.id, hash: hash.bytes, size: UInt64(message.wire.bytes.count),
       attribute: Array(attribute.prefix(Advert.attributeSizeMax)))
@@ -161,7 +163,7 @@ public struct AdvertGossip: Dissemination {
   ) {
     let policy = commons.policy(of: topic)
     var held = commons.store.held(on: topic).compactMap { commons.store.message($0) }.filter { message in
-      message.author != peer && (policy?.meaning.passes?(filter, message.payload) ?? true)
+      message.author != peer && (policy?.meaning.passes?(filter, message.head) ?? true)
     }
     if held.count > parameters.resendLength {
       held = commons.random.sample(parameters.resendLength, of: held)

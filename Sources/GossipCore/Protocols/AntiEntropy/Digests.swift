@@ -120,7 +120,7 @@ extension AntiEntropy {
     guard visits[peer]?.contains(where: { $0.topic == topic }) == false else {
       return commons.observe(.flooded, of: peer)
     }
-    let ids = Array(commons.store.held(on: topic).suffix(parameters.digestLength).reversed())
+    let ids = Array(commons.store.held(on: topic, for: peer).suffix(parameters.digestLength).reversed())
     guard !ids.isEmpty else { return }
     visits[peer, default: []].append(
       Visit(topic: topic, nonce: nonce, until: commons.now + parameters.requestWait, left: ids.count))

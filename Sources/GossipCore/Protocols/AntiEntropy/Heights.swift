@@ -113,7 +113,7 @@ extension AntiEntropy {
   /// A message was believed, wherever it came from: perhaps it completes the span.
   mutating func climbed(_ message: Message, _ commons: inout Commons) {
     guard let healing = topics[message.topic], healing.heal.heightsEvery != nil,
-      let position = commons.policy(of: message.topic)?.meaning.position?(message.payload), position < .max
+      let position = commons.policy(of: message.topic)?.meaning.position?(message.head), position < .max
     else { return }
     if topics[message.topic]!.climb.had.insert(position, gapsMax: parameters.gapsMax) {
       commons.counters.gapsForgotten += 1
@@ -129,7 +129,7 @@ extension AntiEntropy {
   mutating func isAwaited(_ message: Message, from peer: PeerID, _ commons: Commons) -> Bool {
     guard let transfer = topics[message.topic]?.climb.transfer, transfer.peer == peer,
       transfer.brought.count < transfer.span.count,
-      let position = commons.policy(of: message.topic)?.meaning.position?(message.payload),
+      let position = commons.policy(of: message.topic)?.meaning.position?(message.head),
       transfer.span.contains(position)
     else { return false }
     topics[message.topic]?.climb.transfer?.brought.append(message.id)

@@ -45,13 +45,13 @@ extension AntiEntropy {
     if let last = topics[topic]?.resending.answered[peer], commons.now - last < parameters.resendPause {
       return  // it may have asked because its link failed for a moment: no blame
     }
-    let held = commons.store.held(on: topic)
+    let held = commons.store.held(on: topic, for: peer)
     guard !held.isEmpty else { return }
     topics[topic]?.resending.answered[peer] = commons.now
     let passes = commons.policy(of: topic)?.meaning.passes
     let ids = held.filter { id in
       guard let passes, let message = commons.store.message(id) else { return true }
-      return passes(filter, message.payload)
+      return passes(filter, message.head)
     }
     if !ids.isEmpty { commons.say(.have(topic, ids.suffix(parameters.resendLength)), to: peer) }
   }

@@ -15,7 +15,7 @@
 ///
 /// Source: Bamboo gossip v2 asks for "a deterministic function" that decides how a message for some is spread;
 /// formulas and figures are ours.
-public struct AudienceDecision: Sendable {
+public struct AudienceDecision: Hashable, Sendable {
   /// A way of reaching the recipients.
   public enum Choice: String, CaseIterable, Hashable, Sendable {
     case direct = "direct"
@@ -75,19 +75,26 @@ public struct AudienceDecision: Sendable {
   private let costs: [Cost]
 
   /// Decides. A pure function: every node decides alike.
-  /// - Parameter size: bytes of the message.
-  public static func decide(recipients: Int, size: Int, in network: Network) -> AudienceDecision {
+  /// - Parameters:
+  ///   - size: bytes of the message.
+  ///   - possible: the ways there are; the full overlay always is one.
+  public static func decide(
+    recipients: Int, size: Int, in network: Network, among possible: [Choice] = Choice.allCases
+  ) -> AudienceDecision {
     let (m, n) = (max(1, recipients), max(1, network.nodes))
     let costs = Choice.allCases.map { cost($0, m, Double(max(0, size)), n, network) }
     let scores = costs.map { score($0, direct: costs[0], network) }
     let (choice, reason): (Choice, String) =
-      if m < network.directBelow {
+      if m < network.directBelow, possible.contains(.direct) {
         (.direct, "fewer than \(network.directBelow) recipients")
+      } else if !possible.contains(.direct) {
+        (.fullOverlay, "not every recipient is within reach")
       } else if m >= n - m {
         (.fullOverlay, "the recipients are half of the nodes or more")
       } else {
         (
-          Choice.allCases[scores.indices.min { scores[$0] < scores[$1] } ?? 0],
+          (possible.contains(.fullOverlay) ? possible : possible + [.fullOverlay])
+            .min { scores[$0.place] < scores[$1.place] } ?? .fullOverlay,
           "the least cost of time and bytes together"
         )
       }

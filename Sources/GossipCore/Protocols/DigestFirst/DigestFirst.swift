@@ -18,8 +18,8 @@ public struct DigestFirst: Dissemination {
   /// The manner this is.
   public static let manner = Manner.digestFirst
 
-  private let parameters: DigestFirstParameters
-  private var partners: Partners
+  let parameters: DigestFirstParameters
+  private(set) var partners: Partners
   private var digests: Digests
   private var hashes = Hashes()
   /// Partners of this epoch within reach, per topic.
@@ -75,13 +75,15 @@ public struct DigestFirst: Dissemination {
 
   /// Partners of this epoch within reach.
   public func partners(on topic: Topic) -> [PeerID] { within[topic]?.elements ?? [] }
+  /// Who offered it.
+  public func holders(of id: MessageID) -> [PeerID] { digests.givers(of: id) }
   /// Partners per topic, outstanding digests, and what is remembered of peers.
   public var perPeerEntries: Int {
     within.values.reduce(0) { $0 + $1.count } + digests.count + outsiders.count + lacks.count + retold.count
       + unexamined.count
   }
 
-  private func kind(of topic: Topic) -> MessageClass { parameters.classes[topic] ?? .any }
+  func kind(of topic: Topic) -> MessageClass { parameters.classes[topic] ?? .any }
 
   // MARK: Spreading
 
@@ -92,7 +94,10 @@ public struct DigestFirst: Dissemination {
     silent[message.id] = nil
     hashes.forget(message.id)
     for holder in accepted.holders { lacks[holder] = nil }
-    let receivers = partners(on: message.topic).filter {
+    let partners =
+      message.wire.way == .subOverlay
+      ? among(message, isOwn: accepted.isOwn, &commons) : partners(on: message.topic)
+    let receivers = partners.filter {
       !accepted.holders.contains($0) && !givers.contains($0) && $0 != message.author
     }
     if accepted.isOwn, message.payload.count <= parameters.pushBelow {
@@ -107,7 +112,9 @@ public struct DigestFirst: Dissemination {
   private mutating func offerLive(on topic: Topic, to peer: PeerID, _ commons: inout Commons) {
     var live: [Advert] = []
     for id in commons.store.recent(topic, windows: .max).prefix(parameters.digestsPerPeer) {
-      guard let message = commons.store.message(id), message.author != peer else { continue }
+      guard let message = commons.store.message(id), message.author != peer,
+        message.wire.mayBeGiven(to: peer)
+      else { continue }
       live.append(hashes.advert(of: message))
     }
     if !live.isEmpty { commons.say(.advert(topic, live), to: peer) }
@@ -135,7 +142,10 @@ public struct DigestFirst: Dissemination {
     guard let policy = commons.policy(of: topic), policy.spread == .digestFirst,
       commons.version(with: peer) != nil
     else { return }  // we left, or cannot ask
-    guard isAdmitted(peer, on: topic, &commons) else { return }
+    var adverts = adverts
+    if adverts.contains(where: { !$0.isAmongRecipients }), !isAdmitted(peer, on: topic, &commons) {
+      adverts.removeAll { !$0.isAmongRecipients }
+    }
     var wanted: [MessageID] = []
     for advert in adverts where advert.size <= UInt64(policy.payloadSizeMax) + 1_024 {
       let isExamined = commons.validation.isOpen(advert.id)
@@ -172,7 +182,8 @@ public struct DigestFirst: Dissemination {
 
   /// Only from partners, only what was asked for or is small, and only what its digest said.
   public mutating func admits(_ message: Message, from peer: PeerID, _ commons: inout Commons) -> Bool {
-    guard isAdmitted(peer, on: message.topic, &commons) else {
+    if getsStraight(message, from: peer, commons.me) { return true }
+    guard mayBring(message, peer, &commons) else {
       lookElsewhere(for: message.id, than: peer, &commons)
       return false
     }
@@ -193,6 +204,13 @@ public struct DigestFirst: Dissemination {
       return false
     }
     return true
+  }
+
+  private mutating func mayBring(_ message: Message, _ peer: PeerID, _ commons: inout Commons) -> Bool {
+    guard message.wire.way == .subOverlay else { return isAdmitted(peer, on: message.topic, &commons) }
+    if arePartners(commons.me, peer, amongRecipientsOf: message) { return true }
+    commons.observe(.outsider, of: peer)
+    return false
   }
 
   /// Those who offer are asked in the order of their offers. A late answer is no fault.
@@ -383,7 +401,9 @@ private struct Hashes: Sendable {
 
   mutating func advert(of message: Message) -> Advert {
     let hash = known[message.id] ?? remember(message)
-    return Advert(id: message.id, hash: hash, size: UInt64(message.wire.bytes.count))
+    return Advert(
+      id: message.id, hash: hash, size: UInt64(message.wire.bytes.count),
+      attribute: message.wire.way == .subOverlay ? Advert.amongRecipients : [])
   }
 
   /// A message that comes again after a long time may be encoded otherwise.
