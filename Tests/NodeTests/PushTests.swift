@@ -175,7 +175,7 @@ extension Lone {
   }
 
   @Test func `flushes the topic that waited longest when too many messages wait`() {
-    let lone = Lone.pushing(to: 5) { $0.push.bufferedMax = 3 }
+    let lone = Lone.pushing(to: 8) { $0.push.bufferedMax = 3 }
     lone.join(u, policy: .push)
     let first = (1...2).map { WireMessage.by(peer(90), UInt64($0)) }
     for message in first { lone.hear(message, on: .push, from: peer(1)) }

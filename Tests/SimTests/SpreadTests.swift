@@ -13,7 +13,7 @@ import Testing
   static let cases = Manner.spreading.flatMap { manner in (1...6).map { (manner, $0) } }
 
   @Test(arguments: cases) func `delivers everything among few`(manner: Manner, nodes: Int) {
-    var world = world(nodes, .full, policy: Self.policy(manner))
+    var world = world(nodes, .full, policy: TopicPolicy(spread: manner))
     let isComplete = world.stream(6, by: Array(0..<nodes))
     #expect(isComplete)
     #expect(Report.isFaultless(world))

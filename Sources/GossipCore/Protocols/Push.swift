@@ -102,10 +102,11 @@ public struct Push: Dissemination {
   private mutating func flush(_ topic: Topic, isLast: Bool = false, _ commons: inout Commons) {
     guard let buffer = buffers.removeValue(forKey: topic) else { return }
     let copies = Array(buffer.copies.values)
-    let drawn = draw(for: copies, on: topic, &commons)
+    let fanout = fanout(on: topic, commons)
+    let drawn = draw(fanout, for: copies, on: topic, &commons)
     var again = Buffer(due: commons.now + parameters.burstLatency)
     for var copy in copies {
-      for peer in receivers(of: copy, among: drawn) {
+      for peer in receivers(of: copy, fanout, among: drawn) {
         commons.forward(copy.message, to: peer)
         if !parameters.drawsHolders { copy.holders.append(peer) }  // the next flush looks for others
       }
@@ -120,17 +121,25 @@ public struct Push: Dissemination {
     if !again.copies.isEmpty { buffers[topic] = again }
   }
 
+  /// A random few of very few would miss somebody.
+  private func fanout(on topic: Topic, _ commons: Commons) -> Int {
+    let members = commons.members(of: topic).count
+    let areFew = members <= parameters.everyoneUpTo && !parameters.drawsHolders
+    return areFew ? max(members, parameters.fanout) : parameters.fanout
+  }
+
   /// The burst's members in random order: enough that each message finds `fanout` that lack it.
-  private func draw(for copies: [Copy], on topic: Topic, _ commons: inout Commons) -> [PeerID] {
+  private func draw(_ fanout: Int, for copies: [Copy], on topic: Topic, _ commons: inout Commons) -> [PeerID]
+  {
     let holders = parameters.drawsHolders ? 0 : copies.map(\.holders.count).max() ?? 0
-    return commons.random.sample(parameters.fanout + holders, of: commons.members(of: topic))
+    return commons.random.sample(fanout + holders, of: commons.members(of: topic))
   }
 
   /// The first of those drawn. Whoever has the message is left out before they are counted, or, if the draw may fall
   /// on holders, afterwards.
-  private func receivers(of copy: Copy, among drawn: [PeerID]) -> [PeerID] {
+  private func receivers(of copy: Copy, _ fanout: Int, among drawn: [PeerID]) -> [PeerID] {
     let others = drawn.lazy.filter { !copy.holders.contains($0) }
-    return Array(parameters.drawsHolders ? others.prefix(.max) : others.prefix(parameters.fanout))
+    return Array(parameters.drawsHolders ? others.prefix(.max) : others.prefix(fanout))
   }
 }
 
@@ -138,6 +147,9 @@ public struct Push: Dissemination {
 public struct PushParameters: Hashable, Sendable {
   /// How many random members get each burst (`propagatePeerNum`).
   public var fanout = 3
+  /// With at most so many other members on a topic, all of them get each burst. Fabric: 0, and so its pull has to find
+  /// whom three of five left out. Not where draws may fall on holders.
+  public var everyoneUpTo = 5
   /// How many flushes a message takes part in (`propagateIterations`); 0 is no push at all.
   public var iterations = 1
   /// How long a burst is gathered after its first message (`maxPropagationBurstLatency`); 0 gathers nothing.
@@ -157,7 +169,8 @@ public struct PushParameters: Hashable, Sendable {
   /// - Throws: `ConfigurationError` for the first parameter out of range.
   func validate() throws(ConfigurationError) {
     for (name, value, range) in [
-      ("fanout", fanout, 0...1 << 20), ("iterations", iterations, 0...1 << 20),
+      ("fanout", fanout, 0...1 << 20), ("everyoneUpTo", everyoneUpTo, 0...1 << 20),
+      ("iterations", iterations, 0...1 << 20),
       ("burstSize", burstSize, 1...1 << 20), ("bufferedMax", bufferedMax, 1...1 << 20),
     ] where !range.contains(value) {
       throw ConfigurationError(
