@@ -410,6 +410,8 @@ extension Control {
     let manner: Manner = seed % 3 == 0 ? .direct : .gossipSub
     var bounds = SendQueue.Bounds()
     (bounds.control, bounds.messages, bounds.offers) = (1 << 30, 1 << 30, 1 << 30)
+    // Nothing goes before its turn; shares are another test's.
+    (bounds.messagesAfter, bounds.offersAfter, bounds.piecesAfter) = (.max, .max, .max)
     var queue = SendQueue(manner, bounds, WireLimits())
     var naive = Naive()
     for step in 0..<200 {

@@ -7,6 +7,10 @@ import DequeModule
 ///
 /// Every id stands once, in the order of age, and a table of places finds it: a node remembers half a million ids, and
 /// a dictionary beside a queue would hold each twice. About 80 bytes per id.
+///
+/// Beside the fate stands who gave us the message, one bit for each of `giversMax` numbered peers, so that whoever gives
+/// the same again is found by the look that finds the duplicate; see `Circulation`. That memory may be longer than the
+/// window: the id stays in its place, and counts as unseen.
 struct SeenFilter: Sendable {
   /// What became of a message.
   enum Fate: UInt8, Sendable {
@@ -23,8 +27,26 @@ struct SeenFilter: Sendable {
     var due: Instant
     /// The end of its memory.
     var until: Instant
-    var fate: Fate
+    /// The fate in the two highest bits, the givers in the others: apart they would take eight bytes more.
+    private var word: UInt64
+
+    init(id: MessageID, until: Instant, fate: Fate) {
+      (self.id, due, self.until) = (id, until, until)
+      word = UInt64(fate.rawValue) << 62
+    }
+
+    var fate: Fate {
+      get { Fate(rawValue: UInt8(word >> 62))! }
+      set { word = UInt64(newValue.rawValue) << 62 | givers }
+    }
+    var givers: UInt64 {
+      get { word & (1 << 62 - 1) }
+      set { word = word & (3 << 62) | newValue & (1 << 62 - 1) }
+    }
   }
+
+  /// Peers that can be told apart as givers.
+  static let giversMax = 62
 
   /// The oldest first; one that a duplicate prolonged moves to the end when its turn comes.
   private var entries = Deque<Entry>()
@@ -32,12 +54,22 @@ struct SeenFilter: Sendable {
   private let window: Duration
   private let slides: Bool
   private let countMax: Int
+  /// How much longer than the window givers are remembered, and of how many ids.
+  private let giversLonger: Duration
+  private let givenMax: Int
   private(set) var evicted: UInt64 = 0
 
-  init(window: Duration, slides: Bool, countMax: Int) {
+  /// - Parameters:
+  ///   - giversFor: how long after the first sight it is remembered who gave a message, if longer than `window`.
+  ///   - givenMax: beyond so many ids nothing is remembered longer than the window.
+  init(
+    window: Duration, slides: Bool, countMax: Int, giversFor: Duration = .zero, givenMax: Int = 0
+  ) {
     self.window = window
     self.slides = slides
     self.countMax = countMax
+    giversLonger = max(.zero, giversFor - window)
+    self.givenMax = givenMax
   }
 
   var count: Int { entries.count }
@@ -48,6 +80,42 @@ struct SeenFilter: Sendable {
     guard let place = place(of: id), entries[place].until > now else { return nil }
     if slides { entries[place].until = now + window }
     return entries[place].fate
+  }
+
+  /// Takes note of another copy: what became of the message, or nil if it was not met within the window, and whether
+  /// this giver gave it before.
+  /// - Parameter giver: the number of the peer, below `giversMax`.
+  mutating func meet(_ id: MessageID, from giver: Int, at now: Instant) -> (fate: Fate?, wasGiven: Bool) {
+    sweep(now)
+    guard let place = place(of: id) else { return (nil, false) }
+    let wasGiven = give(place, giver)
+    guard entries[place].until > now else { return (nil, wasGiven) }
+    if slides { entries[place].until = now + window }
+    return (entries[place].fate, wasGiven)
+  }
+
+  /// This peer gave us the message, which is already in here.
+  /// - Returns: whether it did so before.
+  @discardableResult
+  mutating func give(_ id: MessageID, from giver: Int) -> Bool {
+    guard let place = place(of: id) else { return false }
+    return give(place, giver)
+  }
+
+  private mutating func give(_ place: Int, _ giver: Int) -> Bool {
+    guard (0..<SeenFilter.giversMax).contains(giver) else { return false }
+    let bit: UInt64 = 1 << UInt64(giver)
+    let givers = entries[place].givers
+    guard givers & bit == 0 else { return true }
+    entries[place].givers = givers | bit
+    return false
+  }
+
+  /// The number is going to be another peer's.
+  /// - Complexity: O(ids).
+  mutating func forget(giver: Int) {
+    let others = ~((1 as UInt64) << UInt64(giver))
+    for place in entries.indices { entries[place].givers &= others }
   }
 
   /// Whether the message was met within the window; changes nothing.
@@ -67,11 +135,8 @@ struct SeenFilter: Sendable {
       entries[place].fate = fate
       return
     }
-    if entries.count >= countMax {
-      removeOldest()
-      evicted += 1
-    }
-    append(Entry(id: id, due: now + window, until: now + window, fate: fate))
+    if entries.count >= countMax, removeOldest().until > now { evicted += 1 }
+    append(Entry(id: id, until: now + window, fate: fate))
   }
 
   mutating func settle(_ id: MessageID, _ fate: Fate) {
@@ -80,13 +145,20 @@ struct SeenFilter: Sendable {
 
   /// Forgets a message at once: it may come again as if it were new.
   mutating func expire(_ id: MessageID) {
-    if let place = place(of: id) { entries[place].until = Instant(nanoseconds: .min) }
+    guard let place = place(of: id) else { return }
+    entries[place].until = Instant(nanoseconds: .min)
+    entries[place].givers = 0
   }
 
-  /// Forgets what is older than the window.
+  /// Forgets what is older than the window, and whose givers need not be remembered either.
   /// - Complexity: amortized O(1) per insertion.
   mutating func sweep(_ now: Instant) {
     while let due = entries.first?.due, due <= now {
+      // Nothing behind it is older; what a duplicate prolonged there waits for its turn without harm.
+      if entries.count <= givenMax, entries[0].until <= now, entries[0].givers != 0, due + giversLonger > now
+      {
+        return
+      }
       var oldest = removeOldest()
       guard oldest.until > now else { continue }
       oldest.due = oldest.until  // a duplicate prolonged it

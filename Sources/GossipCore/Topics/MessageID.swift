@@ -74,6 +74,18 @@ extension MessageID: Hashable {
   /// For tables of our own.
   var tableHash: Int { _rawHashValue(seed: 0) }
 
+  /// A hash that is the same in every process and that only the holder of the key can foresee.
+  func keyedHash(_ key: SipHash.Key) -> UInt64 {
+    if let long { return SipHash.hash(long, key) }
+    var hash = SipHash(key)
+    hash.add(UInt64(littleEndian: a))
+    hash.add(UInt64(littleEndian: b))
+    hash.add(UInt64(littleEndian: c))
+    hash.add(UInt64(littleEndian: d))
+    hash.add(UInt64(littleEndian: e))
+    return hash.finish(UInt64(littleEndian: f))
+  }
+
   /// What tables ask for.
   public func _rawHashValue(seed: Int) -> Int {
     guard let long else { return WordHash.hash(a, b, c, d, e, f, seed: seed) }

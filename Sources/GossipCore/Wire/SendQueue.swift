@@ -2,10 +2,13 @@ import DequeModule
 
 /// What waits to be written to one peer on one stream: three lanes, bounded, shedding by rule.
 ///
-/// Control first, then messages, then offers. While nothing is congested a frame passes through as it came; when
-/// the peer is slow, words are merged into fewer frames, offers are shed first, then messages (the newest), and a
+/// Control first, then messages, then offers, then pieces. While nothing is congested a frame passes through as it came;
+/// when the peer is slow, words are merged into fewer frames, offers are shed first, then messages (the newest), and a
 /// peer that cannot even take control is to be severed. A queued GRAFT or PRUNE that its opposite overtakes is
 /// dropped. Used by the host and the simulator alike.
+///
+/// No flood of one kind silences another: whatever waits gets a frame of its own after a number of bytes went past it,
+/// so that each kind has a share that no other can take (`Bounds.messagesAfter` and its like).
 ///
 /// Order inside a lane is kept, so a GRAFT follows the SUBSCRIBE of its topic; `dontWant` leaves before payloads.
 public struct SendQueue: Sendable {
@@ -19,6 +22,13 @@ public struct SendQueue: Sendable {
     public var offers = 512 << 10
     /// Bytes of pieces of objects.
     public var pieces = 4 << 20
+    /// After so many bytes of other things that went past messages, or past requests and replies, those get a frame:
+    /// half of what is written, if control never ends.
+    public var messagesAfter = 64 << 10
+    /// The same for offers and wants: a seventeenth.
+    public var offersAfter = 256 << 10
+    /// The same for pieces: a seventeenth.
+    public var piecesAfter = 1 << 20
 
     /// The defaults.
     public init() {}
@@ -65,6 +75,16 @@ public struct SendQueue: Sendable {
   private var messageBytes = 0
   private var offerBytes = 0
   private var pieceBytes = 0
+  /// Bytes that went past what waits in each lane since it was served.
+  private var passed = Passed()
+
+  /// One number for each lane but control, which nothing goes before unless it has waited for long.
+  private struct Passed: Sendable {
+    var letters = 0
+    var messages = 0
+    var offers = 0
+    var pieces = 0
+  }
 
   /// An empty queue for one stream of this manner.
   public init(_ manner: Manner, _ bounds: Bounds, _ wire: WireLimits) {
@@ -209,8 +229,11 @@ public struct SendQueue: Sendable {
   public mutating func pop(_ budget: Int, into out: inout [UInt8]) {
     let start = out.count
     while !isEmpty {
-      let frame = next()
+      let before = Passed(
+        letters: letters.count, messages: messages.count, offers: offers.count, pieces: pieces.count)
+      let frame = overdue() ?? next()
       let size = frame.encodedSize
+      note(size, before)
       out.reserveCapacity(out.count + size + 4)
       Varint.append(UInt64(size), to: &out)
       frame.append(to: &out)
@@ -218,10 +241,37 @@ public struct SendQueue: Sendable {
     }
   }
 
+  /// Whatever waits longer now, and was not served.
+  private mutating func note(_ size: Int, _ before: Passed) {
+    passed.letters = letters.count == before.letters && !letters.isEmpty ? passed.letters + size : 0
+    passed.messages = messages.count == before.messages && !messages.isEmpty ? passed.messages + size : 0
+    passed.offers = offers.count == before.offers && !offers.isEmpty ? passed.offers + size : 0
+    passed.pieces = pieces.count == before.pieces && !pieces.isEmpty ? passed.pieces + size : 0
+  }
+
+  /// A frame of the first lane that too much went past.
+  private mutating func overdue() -> Frame? {
+    var frame = Frame(manner)
+    var size = Self.controlKey
+    if passed.letters >= bounds.messagesAfter {
+      takeLetters(&frame, &size)
+    } else if passed.messages >= bounds.messagesAfter {
+      takeMessages(&frame, &size)
+    } else if passed.offers >= bounds.offersAfter {
+      takeOffers(&frame, &size)
+    } else if passed.pieces >= bounds.piecesAfter {
+      takePiece(&frame)
+    }
+    return frame.isEmpty ? nil : frame
+  }
+
+  /// Key and length of a frame's control message, bytes.
+  private static let controlKey = 4
+
   /// The next frame: control as far as it fits, then messages, then offers.
   private mutating func next() -> Frame {
     var frame = Frame(manner)
-    var size = 4  // key and length of the control message
+    var size = Self.controlKey
     var hasDontWant = false
     while let word = words.first, frame.isEmpty || size + word.size <= wire.controlSizeSent {
       if case .control(.dontWant) = word {
@@ -238,8 +288,37 @@ public struct SendQueue: Sendable {
     }
     // Words before payloads: a receiver reads a frame's messages first, so `dontWant` gets a frame of its own.
     guard words.isEmpty, !(hasDontWant && !messages.isEmpty) else { return frame }
+    takeLetters(&frame, &size)
+    guard letters.isEmpty else { return frame }
     takeMessages(&frame, &size)
-    guard messages.isEmpty, letters.isEmpty else { return frame }
+    guard messages.isEmpty else { return frame }
+    takeOffers(&frame, &size)
+    if frame.isEmpty { takePiece(&frame) }
+    return frame
+  }
+
+  private mutating func takeLetters(_ frame: inout Frame, _ size: inout Int) {
+    while let letter = letters.first, frame.isEmpty || size + letter.fieldSize <= wire.frameSizeSent {
+      letters.removeFirst()
+      messageBytes -= letter.fieldSize
+      size += letter.fieldSize
+      frame.controls.append(letter)
+    }
+  }
+
+  private mutating func takeMessages(_ frame: inout Frame, _ size: inout Int) {
+    while let message = messages.first, frame.messages.count < wire.messagesSent,
+      case let whole = Protobuf.size(field: 2, count: message.bytes.count),
+      frame.isEmpty || size + whole <= wire.frameSizeSent
+    {
+      messages.removeFirst()
+      messageBytes -= message.bytes.count
+      size += whole
+      frame.messages.append(message)
+    }
+  }
+
+  private mutating func takeOffers(_ frame: inout Frame, _ size: inout Int) {
     var adverts = 0
     while let offer = offers.first, frame.isEmpty || size + offer.fieldSize <= wire.controlSizeSent {
       if case .advert(_, let more) = offer {
@@ -251,29 +330,12 @@ public struct SendQueue: Sendable {
       size += offer.fieldSize
       frame.controls.append(offer)
     }
-    if frame.isEmpty, let piece = pieces.popFirst() {
-      pieceBytes -= piece.bytes.count
-      frame.messages.append(piece)
-    }
-    return frame
   }
 
-  private mutating func takeMessages(_ frame: inout Frame, _ size: inout Int) {
-    while let letter = letters.first, frame.isEmpty || size + letter.fieldSize <= wire.frameSizeSent {
-      letters.removeFirst()
-      messageBytes -= letter.fieldSize
-      size += letter.fieldSize
-      frame.controls.append(letter)
-    }
-    while letters.isEmpty, let message = messages.first, frame.messages.count < wire.messagesSent,
-      case let whole = Protobuf.size(field: 2, count: message.bytes.count),
-      frame.isEmpty || size + whole <= wire.frameSizeSent
-    {
-      messages.removeFirst()
-      messageBytes -= message.bytes.count
-      size += whole
-      frame.messages.append(message)
-    }
+  private mutating func takePiece(_ frame: inout Frame) {
+    guard let piece = pieces.popFirst() else { return }
+    pieceBytes -= piece.bytes.count
+    frame.messages.append(piece)
   }
 }
 

@@ -1,0 +1,176 @@
+/// How much of each kind one peer may send us.
+///
+/// A token bucket per class, once for things and once for bytes. What a bucket holds is kept as the instant at which it
+/// will be full again, so that time fills it by itself:
+///
+///     full' = max(full, now) + amount / rate,   allowed while full' − now ≤ burst / rate
+///
+/// The defaults are what no honest node reaches, so that going beyond is flooding: a node handles some 40,000 messages a
+/// second from all its peers together, and one peer alone may send more than that for ever.
+///
+/// Source: the idea of rate limits is in every anchor, none of their figures are (flow-go: 500 messages a second and
+/// peer); ours are a small multiple of the fastest node we measured.
+struct Budgets: Sendable {
+  private struct Bucket: Sendable {
+    /// When it will be full again.
+    var full = Instant(nanoseconds: .min)
+
+    /// How much later than allowed it would be full after `amount` more; not positive if that is within the budget.
+    func excess(_ amount: Int, _ budget: Budget, _ now: Instant) -> Duration {
+      max(full, now) + budget.time(amount) - now - budget.burstTime
+    }
+
+    mutating func take(_ amount: Int, _ budget: Budget, _ now: Instant) {
+      // No debt larger than a burst: whoever stops is free again soon.
+      full = min(max(full, now) + budget.time(amount), now + budget.burstTime + budget.burstTime)
+    }
+  }
+
+  private var things = [Bucket](repeating: Bucket(), count: BudgetClass.allCases.count)
+  private var bytes = [Bucket](repeating: Bucket(), count: BudgetClass.allCases.count)
+  /// Times a budget was exceeded.
+  private(set) var exceeded: UInt64 = 0
+
+  init() {}
+
+  /// Takes so much out of a class's budget if all of it is there, else nothing.
+  /// - Returns: whether it was; if not, the peer floods.
+  mutating func admits(
+    _ count: Int, _ size: Int, of kind: BudgetClass, at now: Instant, _ parameters: BudgetParameters
+  ) -> Bool {
+    guard excess(count, size, kind, now, parameters) <= .zero else {
+      exceeded &+= 1
+      return false
+    }
+    take(count, size, kind, now, parameters)
+    return true
+  }
+
+  /// Takes so much out of a class's budget, for it is here already.
+  /// - Returns: how long not to read from the peer until it is within its budget again; zero if it is.
+  mutating func charge(
+    _ count: Int, _ size: Int, of kind: BudgetClass, at now: Instant, _ parameters: BudgetParameters
+  ) -> Duration {
+    let excess = excess(count, size, kind, now, parameters)
+    take(count, size, kind, now, parameters)
+    guard excess > .zero else { return .zero }
+    exceeded &+= 1
+    return excess
+  }
+
+  private func excess(
+    _ count: Int, _ size: Int, _ kind: BudgetClass, _ now: Instant, _ parameters: BudgetParameters
+  ) -> Duration {
+    let (place, limits) = (kind.index, parameters[kind])
+    return max(
+      things[place].excess(count, limits.things, now), bytes[place].excess(size, limits.bytes, now))
+  }
+
+  private mutating func take(
+    _ count: Int, _ size: Int, _ kind: BudgetClass, _ now: Instant, _ parameters: BudgetParameters
+  ) {
+    let (place, limits) = (kind.index, parameters[kind])
+    things[place].take(count, limits.things, now)
+    bytes[place].take(size, limits.bytes, now)
+  }
+}
+
+/// Kinds of what a peer sends, each with a budget of its own.
+public enum BudgetClass: Int, CaseIterable, Hashable, Sendable {
+  /// Messages; things are messages.
+  case messages
+  /// Offers, adverts, digests, slots, summaries; things are ids.
+  case offers
+  /// Wants, fetches, spans, questions; things are ids.
+  case wants
+  /// Subscriptions, grafts, prunes, and what not to send; things are topics and ids.
+  case words
+  /// What answers us: had, lack, replies; things are ids.
+  case answers
+
+  var index: Int { rawValue }
+}
+
+/// A rate and how much may come at once.
+public struct Budget: Hashable, Sendable {
+  /// Per second.
+  public var rate: Int
+  /// At once, after a pause of `burst / rate`.
+  public var burst: Int
+
+  /// Made of its parts.
+  public init(rate: Int, burst: Int) { (self.rate, self.burst) = (rate, burst) }
+
+  /// How long it takes until so much is there again.
+  func time(_ amount: Int) -> Duration {
+    // 128 bits: no amount is too large.
+    let product = UInt64(max(0, amount)).multipliedFullWidth(by: 1_000_000_000)
+    let divisor = UInt64(max(1, rate))
+    guard product.high < divisor else { return .nanoseconds(Int64.max) }
+    let quotient = divisor.dividingFullWidth(product).quotient
+    return .nanoseconds(Int64(clamping: quotient))
+  }
+
+  var burstTime: Duration { time(burst) }
+}
+
+/// Parameters of the budgets.
+public struct BudgetParameters: Hashable, Sendable {
+  /// The budgets of one class.
+  public struct Limits: Hashable, Sendable {
+    /// Messages or ids.
+    public var things: Budget
+    /// Their bytes.
+    public var bytes: Budget
+
+    /// Made of its parts.
+    public init(things: Budget, bytes: Budget) { (self.things, self.bytes) = (things, bytes) }
+  }
+
+  /// Of messages: 64 MiB a second for a slow network would be plenty; a loopback brings half a gigabyte.
+  public var messages = Limits(
+    things: Budget(rate: 100_000, burst: 200_000), bytes: Budget(rate: 1 << 30, burst: 1 << 30))
+  /// Of offers: several ids per message.
+  public var offers = Limits(
+    things: Budget(rate: 400_000, burst: 800_000), bytes: Budget(rate: 64 << 20, burst: 128 << 20))
+  /// Of wants.
+  public var wants = Limits(
+    things: Budget(rate: 400_000, burst: 800_000), bytes: Budget(rate: 64 << 20, burst: 128 << 20))
+  /// Of subscriptions, mesh words and what not to send: some for each message.
+  public var words = Limits(
+    things: Budget(rate: 200_000, burst: 400_000), bytes: Budget(rate: 64 << 20, burst: 128 << 20))
+  /// Of answers.
+  public var answers = Limits(
+    things: Budget(rate: 400_000, burst: 800_000), bytes: Budget(rate: 1 << 30, burst: 1 << 30))
+
+  /// The defaults.
+  public init() {}
+
+  /// The budgets of a class.
+  public subscript(kind: BudgetClass) -> Limits {
+    switch kind {
+    case .messages: messages
+    case .offers: offers
+    case .wants: wants
+    case .words: words
+    case .answers: answers
+    }
+  }
+
+  func validate() throws(ConfigurationError) {
+    for kind in BudgetClass.allCases {
+      for (name, budget) in [("things", self[kind].things), ("bytes", self[kind].bytes)] {
+        for (part, value) in [("rate", budget.rate), ("burst", budget.burst)]
+        where !(1...1 << 40).contains(value) {
+          throw ConfigurationError(
+            "budgets.\(kind).\(name).\(part)", expected: "1 to 2^40", found: "\(value)")
+        }
+        guard Duration.settings.contains(budget.burstTime) else {
+          throw ConfigurationError(
+            "budgets.\(kind).\(name).burst", expected: "at most ten years of its rate",
+            found: "\(budget.burst)")
+        }
+      }
+    }
+  }
+}
