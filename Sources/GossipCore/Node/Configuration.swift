@@ -16,6 +16,8 @@ public struct Configuration: Sendable {
   public var digestFirst = DigestFirstParameters()
   /// Parameters of the healer.
   public var antiEntropy = AntiEntropyParameters()
+  /// How peers are judged.
+  public var reputation = ReputationParameters()
   /// Manners whose streams are opened from the start, besides GossipSub's and direct ones: for nodes that publish on
   /// topics they are not on. A topic that is joined brings its own.
   public var manners: [Manner] = []
@@ -40,6 +42,7 @@ public struct Configuration: Sendable {
     try slots.validate()
     try digestFirst.validate()
     try antiEntropy.validate()
+    try reputation.validate()
     try limits.validate()
     try wire.validate()
   }
