@@ -92,6 +92,17 @@ final class Telemetry: @unchecked Sendable {
       logger.warning("epoch not taken", metadata: ["epoch": "\(number)", "reason": "\(reason)"])
     case .epoch(.fewPartners(let topic, let usable)):
       logger.warning("too few partners", metadata: ["topic": "\(topic)", "usable": "\(usable)"])
+    case .reputation(.standing(let peer, let standing, let former, let isActing)):
+      logger.notice(
+        "a peer's standing changed",
+        metadata: [
+          "peer": "\(peer)", "standing": "\(standing.rawValue)", "was": "\(former.rawValue)",
+          "acting": "\(isActing)",
+        ])
+    case .reputation(.selfBlame(let suspects, let connected)):
+      logger.warning(
+        "most peers look bad at once; is our network at fault?",
+        metadata: ["suspects": "\(suspects)", "connected": "\(connected)"])
     case .rejected, .observed, .shed:
       break  // as frequent as messages can be: counted, and seen by whoever listens to notices
     }

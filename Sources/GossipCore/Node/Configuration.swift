@@ -18,6 +18,8 @@ public struct Configuration: Sendable {
   public var antiEntropy = AntiEntropyParameters()
   /// What decides which way messages for some of a topic's nodes take.
   public var audience = AudienceParameters()
+  /// How peers are judged.
+  public var reputation = ReputationParameters()
   /// Manners whose streams are opened from the start, besides GossipSub's and direct ones: for nodes that publish on
   /// topics they are not on. A topic that is joined brings its own.
   public var manners: [Manner] = []
@@ -43,6 +45,7 @@ public struct Configuration: Sendable {
     try digestFirst.validate()
     try antiEntropy.validate()
     try audience.validate()
+    try reputation.validate()
     try limits.validate()
     try wire.validate()
   }

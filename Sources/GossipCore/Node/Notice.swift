@@ -19,6 +19,8 @@ public enum Notice: Hashable, Sendable {
   case lateHeartbeat(by: Duration)
   /// Something about epochs, and the partners they give.
   case epoch(EpochNotice)
+  /// Something about the judgement of peers.
+  case reputation(ReputationNotice)
 }
 
 /// Which side ended a mesh partnership.
@@ -51,6 +53,8 @@ public enum Observation: String, CaseIterable, Hashable, Sendable {
   case falseDigest
   /// It offered again and again what it then could not give.
   case emptyOffer
+  /// It left while it owed us what it had been asked for.
+  case disrupted
 }
 
 /// Why a message was not believed (the names of go-libp2p-pubsub's trace).

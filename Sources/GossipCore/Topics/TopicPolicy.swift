@@ -18,17 +18,24 @@ public struct TopicPolicy: Sendable {
   public var meaning: Meaning
   /// How payloads too large for a message travel; nil refuses them.
   public var objects: ObjectPolicy?
+  /// How peers are scored on it; nil as `ReputationParameters.topic` says. Held on the heap: policies travel.
+  public var scoring: TopicScoreParameters? {
+    get { ownScoring.first }
+    set { ownScoring = newValue.map { [$0] } ?? [] }
+  }
+  private var ownScoring: [TopicScoreParameters] = []
 
   /// A policy; the defaults are libp2p's.
   public init(
     spread: Manner = .gossipSub, signing: Signing = .strictSign,
     identification: MessageIdentification = .author, isJudged: Bool = false,
     payloadSizeMax: Int = (1 << 20) - 1_024, heal: Heal = Heal(), retention: Retention? = nil,
-    meaning: Meaning = Meaning(), objects: ObjectPolicy? = nil
+    meaning: Meaning = Meaning(), objects: ObjectPolicy? = nil, scoring: TopicScoreParameters? = nil
   ) {
     (self.spread, self.signing, self.identification) = (spread, signing, identification)
     (self.isJudged, self.payloadSizeMax) = (isJudged, payloadSizeMax)
     (self.heal, self.retention, self.meaning, self.objects) = (heal, retention, meaning, objects)
+    self.scoring = scoring
   }
 
   /// How long messages are kept: as said, or else for GossipSub's history on its own topics, and for a minute on those
@@ -60,6 +67,7 @@ public struct TopicPolicy: Sendable {
         "heal", expected: "off, since direct messages are for their audience only", found: "on")
     }
     try objects?.validate()
+    try scoring?.validate()
     guard objects == nil || spread != .direct else {
       throw ConfigurationError(
         "objects", expected: "none, since direct messages are not fetched", found: "objects on a direct topic"
