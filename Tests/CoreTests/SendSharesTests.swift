@@ -45,7 +45,7 @@ import Testing
     var number = 0
     for _ in 0..<count {
       for kind in Kind.allCases where floods.contains(kind) {
-        for _ in 0..<(kind == .control ? 600 : kind == .offers ? 100 : 70) {
+        for _ in 0..<(kind == .control ? 2_000 : kind == .offers ? 100 : 70) {
           number += 1
           if !queue.push(frame(kind, number)).isEmpty { break }
         }

@@ -107,9 +107,9 @@ struct DuplicateFilter: Sendable {
   /// The message was met.
   mutating func insert(_ id: MessageID, at now: Instant) {
     turnIfDue(now)
-    if current.count >= parameters.capacity { turn(now) }
     // Inserted once per generation, so that copies do not fill it.
     guard !current.contains(id, probes: parameters.probes) else { return }
+    if current.count >= parameters.capacity { turn(now) }
     current.insert(id, probes: parameters.probes)
   }
 

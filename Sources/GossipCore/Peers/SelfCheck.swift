@@ -40,9 +40,10 @@ struct SelfCheck: Sendable {
   mutating func forget(_ peer: PeerID) { last[peer] = nil }
 
   private mutating func forget(_ now: Instant) {
+    // What the same peer's later time-outs replaced may stand behind others that count.
+    if order.count > 2 * SelfCheck.peersMax { order.removeAll { last[$0.peer] != $0.at } }
     while let oldest = order.first,
       oldest.at + window <= now || last[oldest.peer] != oldest.at || last.count > SelfCheck.peersMax
-        || order.count > 2 * SelfCheck.peersMax
     {
       order.removeFirst()
       if last[oldest.peer] == oldest.at { last[oldest.peer] = nil }

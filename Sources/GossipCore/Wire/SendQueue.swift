@@ -16,14 +16,16 @@ public struct SendQueue: Sendable {
   public struct Bounds: Hashable, Sendable {
     /// Bytes of control words.
     public var control = 1 << 20
-    /// Bytes of messages, requests and replies.
+    /// Bytes of messages.
     public var messages = 4 << 20
+    /// Bytes of requests and replies.
+    public var letters = 4 << 20
     /// Bytes of offers and wants.
     public var offers = 512 << 10
     /// Bytes of pieces of objects.
     public var pieces = 4 << 20
-    /// After so many bytes of other things that went past messages, or past requests and replies, those get a frame:
-    /// half of what is written, if control never ends.
+    /// After so many bytes that went past messages, or past requests and replies, those get a frame: half of what is
+    /// written, if control never ends.
     public var messagesAfter = 64 << 10
     /// The same for offers and wants: a seventeenth.
     public var offersAfter = 256 << 10
@@ -68,18 +70,20 @@ public struct SendQueue: Sendable {
   private var messages = Deque<WireMessage>()
   /// Pieces of objects: they leave when nothing else waits, one per frame.
   private var pieces = Deque<WireMessage>()
-  /// `ask` and `reply`: as large as messages, and shed like them.
+  /// `ask` and `reply`: as large as messages, and shed like them, but not for them.
   private var letters = Deque<Control>()
   private var offers = Deque<Control>()
   private var wordBytes = 0
   private var messageBytes = 0
+  private var letterBytes = 0
   private var offerBytes = 0
   private var pieceBytes = 0
   /// Bytes that went past what waits in each lane since it was served.
   private var passed = Passed()
 
-  /// One number for each lane but control, which nothing goes before unless it has waited for long.
+  /// One number per lane. Nothing goes past control.
   private struct Passed: Sendable {
+    var words = 0
     var letters = 0
     var messages = 0
     var offers = 0
@@ -99,10 +103,10 @@ public struct SendQueue: Sendable {
   }
 
   /// Bytes that wait, as they will be encoded (without the frames' own keys and lengths).
-  public var queuedBytes: Int { wordBytes + messageBytes + offerBytes + pieceBytes }
+  public var queuedBytes: Int { wordBytes + messageBytes + letterBytes + offerBytes + pieceBytes }
 
-  /// Whether messages fill half of their lane: whoever publishes should wait.
-  public var isHalfFull: Bool { messageBytes > bounds.messages / 2 }
+  /// Whether messages, or requests and replies, fill half of their lane: whoever publishes or asks should wait.
+  public var isHalfFull: Bool { messageBytes > bounds.messages / 2 || letterBytes > bounds.letters / 2 }
 
   /// Forgets what waits: what was said on a stream that died is not said on the next.
   public mutating func removeAll() { self = SendQueue(manner, bounds, wire) }
@@ -169,11 +173,11 @@ public struct SendQueue: Sendable {
   }
 
   private mutating func push(letter: Control, _ shed: inout Shed) {
-    guard messageBytes == 0 || messageBytes + letter.fieldSize <= bounds.messages else {
+    guard letterBytes == 0 || letterBytes + letter.fieldSize <= bounds.letters else {
       shed.messages += 1
       return
     }
-    messageBytes += letter.fieldSize
+    letterBytes += letter.fieldSize
     letters.append(letter)
   }
 
@@ -230,7 +234,8 @@ public struct SendQueue: Sendable {
     let start = out.count
     while !isEmpty {
       let before = Passed(
-        letters: letters.count, messages: messages.count, offers: offers.count, pieces: pieces.count)
+        words: words.count, letters: letters.count, messages: messages.count, offers: offers.count,
+        pieces: pieces.count)
       let frame = overdue() ?? next()
       let size = frame.encodedSize
       note(size, before)
@@ -241,12 +246,19 @@ public struct SendQueue: Sendable {
     }
   }
 
-  /// Whatever waits longer now, and was not served.
+  /// A frame of so many bytes goes past whatever stands behind it and got nothing of it. What comes from behind does not
+  /// count, or two lanes that are overdue by turns would shut out control.
   private mutating func note(_ size: Int, _ before: Passed) {
-    passed.letters = letters.count == before.letters && !letters.isEmpty ? passed.letters + size : 0
-    passed.messages = messages.count == before.messages && !messages.isEmpty ? passed.messages + size : 0
-    passed.offers = offers.count == before.offers && !offers.isEmpty ? passed.offers + size : 0
-    passed.pieces = pieces.count == before.pieces && !pieces.isEmpty ? passed.pieces + size : 0
+    var isPassing = words.count != before.words
+    func pass(_ passed: inout Int, _ count: Int, _ countBefore: Int) {
+      let isServed = count != countBefore
+      passed = isServed || count == 0 ? 0 : isPassing ? passed + size : passed
+      if isServed { isPassing = true }
+    }
+    pass(&passed.letters, letters.count, before.letters)
+    pass(&passed.messages, messages.count, before.messages)
+    pass(&passed.offers, offers.count, before.offers)
+    pass(&passed.pieces, pieces.count, before.pieces)
   }
 
   /// A frame of the first lane that too much went past.
@@ -300,7 +312,7 @@ public struct SendQueue: Sendable {
   private mutating func takeLetters(_ frame: inout Frame, _ size: inout Int) {
     while let letter = letters.first, frame.isEmpty || size + letter.fieldSize <= wire.frameSizeSent {
       letters.removeFirst()
-      messageBytes -= letter.fieldSize
+      letterBytes -= letter.fieldSize
       size += letter.fieldSize
       frame.controls.append(letter)
     }
