@@ -11,7 +11,7 @@ enum NodeFuzz {
     configuration.limits.seenMax = 32
     configuration.limits.storeCountMax = 16
     configuration.limits.wantsMax = 16
-    configuration.limits.uncheckedPerPeer = 4
+    configuration.firewall.allowance = AllowanceParameters(fixed: 4)
     configuration.limits.judgementsOpen = 4
     let peers = (0..<4).map { Fixtures.peer($0) }
     guard var node = try? Node(configuration, as: Fixtures.peer(99), seed: [1], at: .zero) else {

@@ -84,6 +84,12 @@ final class Telemetry: @unchecked Sendable {
     case .lateHeartbeat(let delay):
       logger.warning("a heartbeat came late; is the machine overloaded?", metadata: ["by": "\(delay)"])
     case .paused(let peer): logger.debug("reading paused", metadata: ["peer": "\(peer)"])
+    case .barred(let peer, let reason, let duration):
+      logger.warning(
+        "peer barred", metadata: ["peer": "\(peer)", "reason": "\(reason.text)", "for": "\(duration)"])
+    case .unbarred(let peer): logger.notice("peer no longer barred", metadata: ["peer": "\(peer)"])
+    case .wouldBar(let peer, let reason):
+      logger.notice("peer would be barred", metadata: ["peer": "\(peer)", "reason": "\(reason.text)"])
     case .resumed(let peer): logger.debug("reading resumed", metadata: ["peer": "\(peer)"])
     case .epoch(.began(let number)): logger.info("epoch began", metadata: ["epoch": "\(number)"])
     case .epoch(.overdue(let number)):

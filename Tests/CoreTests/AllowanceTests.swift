@@ -104,17 +104,6 @@ import Testing
     #expect(mayResume && !allowance.isPaused)
   }
 
-  @Test func `keeps what a peer earned when it goes, and not what it owed`() {
-    var allowance = Allowance(parameters)
-    for _ in 0..<3 { _ = allowance.verified(parameters) }
-    for _ in 0..<48 { _ = allowance.charge(1_000, parameters) }
-    #expect(allowance.isPaused)
-    allowance.disconnected()
-    #expect(!allowance.isPaused && allowance.count == 0 && allowance.bytes == 0 && allowance.places == 48)
-    let mayResume = allowance.discharge(1_000, parameters)  // of the former connection
-    #expect(!mayResume && allowance.count == 0 && allowance.bytes == 0)
-  }
-
   // BT-41, BT-44
   @Test(arguments: 0..<6 as Range<UInt64>) func `is never paused with room nor open when full`(seed: UInt64) {
     var dice = Dice(seed)

@@ -77,7 +77,6 @@ import Testing
     ("limits.storeCountMax", \.limits.storeCountMax, 1), ("limits.storeSizeMax", \.limits.storeSizeMax, 1),
     ("limits.wantsMax", \.limits.wantsMax, 1), ("limits.holdersPerWant", \.limits.holdersPerWant, 1),
     ("limits.reachWatchedMax", \.limits.reachWatchedMax, 1),
-    ("limits.uncheckedPerPeer", \.limits.uncheckedPerPeer, 2),
     ("direct.recipientsMax", \.direct.recipientsMax, 1), ("direct.inquiriesMax", \.direct.inquiriesMax, 1),
     ("direct.handlersMax", \.direct.handlersMax, 1), ("direct.requestsMax", \.direct.requestsMax, 1),
     ("direct.requestsPerPeer", \.direct.requestsPerPeer, 1),

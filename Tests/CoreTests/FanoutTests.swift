@@ -136,7 +136,7 @@ private func epoch(_ members: Int, beacon: UInt8 = 1, number: UInt64 = 1) -> Epo
     #expect(degrees.count { Double($0) > FanoutSize.degreeBound(picks: 13) } <= 3)
   }
 
-  // BT-11
+  // BT-11, BT-56
   @Test func `hold only those able to verify the class`() throws {
     let roster = (1...40).map {
       Epoch.Member(peer($0), verifies: $0 <= 20 ? ["blocks", "votes"] : ["votes"])

@@ -128,7 +128,7 @@ import Testing
     var book = PeerBook()
     #expect(book.open(.gossipSub, "/meshsub/1.2.0", with: peer(1)).isEmpty)
     #expect(book.close(.gossipSub, with: peer(1)).isEmpty)
-    #expect(book.update(peer(1)) { $0.unchecked += 1 } == nil)
+    #expect(book.update(peer(1)) { $0.isPaused = true } == nil)
     #expect(book.count == 0 && book.speakers(of: .gossipSub).isEmpty)
   }
 }

@@ -354,6 +354,7 @@ extension Control {
           }
           words.append(.control(control))
         case .dontWant(let ids): words += ids.map { .control(.dontWant([$0])) }
+        case .retract(let ids): words += ids.map { .control(.retract([$0])) }
         case .ask, .reply: letters.append(control)
         case .cancel, .slot, .hello, .summary, .span, .resend: words.append(.control(control))
         case .have, .want, .held, .lack, .digest, .fetch, .advert: break
@@ -372,6 +373,7 @@ extension Control {
         case .ask, .reply: written.append(control)
         case .have, .want, .held, .lack, .digest, .fetch, .advert: break
         case .dontWant(let ids): said += ids.map { .dontWant([$0]) }
+        case .retract(let ids): said += ids.map { .retract([$0]) }
         default: said.append(control)
         }
       }

@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test func `leaves the burst it waits in, and only it`() {
-    var commons = commons(.push, members: 5)
+    var commons = commons(.push, members: 9)
     var push = Push(PushParameters())
     for number in 1...3 { push.handle(own(message(number)), &commons) }
     push.handle(.withdrawn(id(2)), &commons)

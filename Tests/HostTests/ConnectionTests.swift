@@ -290,7 +290,7 @@ enum Opening: String, CaseIterable, Sendable {
         if message.payload.text.hasPrefix("flood") { await gate.wait() }
         return .accept
       }
-      $0.node.limits.uncheckedPerPeer = 8
+      $0.node.firewall.allowance = AllowanceParameters(fixed: 8)
     } _: { peer, hosts, _ in
       let before = await hosts[0].traffic.received
       let residentBefore = residentBytes()

@@ -325,7 +325,7 @@ import Testing
       await gate.wait()
       return .accept
     }) {
-      $0.node.limits.uncheckedPerPeer = 4
+      $0.node.firewall.allowance = AllowanceParameters(fixed: 4)
     } _: { hosts, inboxes in
       for number in 0..<100 { _ = try await hosts[0].publish(Payload("\(number)"), to: "t") }
       try await eventually("paused") { await hosts[1].snapshot.peers.first?.isPaused == true }

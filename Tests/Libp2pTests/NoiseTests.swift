@@ -12,10 +12,12 @@ private func dialer(expecting: PeerID? = nil, muxers: [ProtocolName] = yamux) ->
     expecting: expecting, staticSeed: seed(0x11), ephemeralSeed: seed(0x12))
 }
 
-private func listener(_ byte: UInt8 = 2, muxers: [ProtocolName] = yamux) -> NoiseHandshake {
+private func listener(
+  _ byte: UInt8 = 2, muxers: [ProtocolName] = yamux, ephemeral: UInt8 = 0x22
+) -> NoiseHandshake {
   NoiseHandshake(
     initiates: false, someone(byte), muxers: muxers, expecting: nil, staticSeed: seed(0x21),
-    ephemeralSeed: seed(0x22))
+    ephemeralSeed: seed(ephemeral))
 }
 
 extension NoiseHandshake {
@@ -48,8 +50,8 @@ extension CipherState {
   }
 }
 
-private func channels() throws -> (dialer: NoiseChannel, listener: NoiseChannel) {
-  var (a, b) = (dialer(), listener())
+private func channels(ephemeral: UInt8 = 0x22) throws -> (dialer: NoiseChannel, listener: NoiseChannel) {
+  var (a, b) = (dialer(), listener(ephemeral: ephemeral))
   let second = try b.take(a.begin()).said
   let (third, channel) = try a.take(second)
   return (try #require(channel), try #require(b.take(third).channel))
@@ -242,7 +244,7 @@ private func verdict(onPayload payload: [UInt8]) -> NoiseError? {
     #expect(try b.receiving.open(a.sending.seal("")) == [])
   }
 
-  // LP-26
+  // LP-26, BT-50, BT-69, BT-71, BB-15
   @Test func `notices what was altered, replayed, swapped or dropped`() throws {
     let (a, b) = try channels()
     var sending = a.sending
@@ -262,5 +264,14 @@ private func verdict(onPayload payload: [UInt8]) -> NoiseError? {
     var replayed = receiving
     #expect(throws: NoiseError.self) { try replayed.open(messages[0]) }
     #expect(throws: NoiseError.self) { try receiving.open(messages[2]) }
+  }
+
+  // BT-70, BB-15
+  @Test func `takes nothing from another session of the same two peers`() throws {
+    let (a, _) = try channels()
+    let (_, other) = try channels(ephemeral: 0x23)
+    var (sending, receiving) = (a.sending, other.receiving)
+    let message = sending.seal("of the first session")
+    #expect(throws: NoiseError.self) { try receiving.open(message) }
   }
 }

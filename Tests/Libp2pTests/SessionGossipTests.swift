@@ -142,7 +142,7 @@ extension Puppet {
     }
   }
 
-  // GS-7
+  // GS-7, BT-46
   @Test func `with an oversize or malformed length is reset, and only it`() {
     for length in ["8180c000", "8180 40".filter { $0 != " " }, "ffffffffffffffffff"] {
       var puppet = Puppet()

@@ -103,7 +103,9 @@ import Testing
   }
 
   @Test func `falls with it, and so does what depends on that, however long the chain`() {
-    let lone = Lone.onMesh(of: 3, policy: .judged) { $0.limits.uncheckedPerPeer = 10_000 }
+    let lone = Lone.onMesh(of: 3, policy: .judged) {
+      $0.firewall.allowance = AllowanceParameters(fixed: 10_000)
+    }
     lone.verdict = nil
     let chain = (1...1_000 as ClosedRange<UInt64>).map { WireMessage.by(peer(9), $0) }
     for (message, former) in zip(chain.dropFirst(), chain).reversed() {
@@ -135,7 +137,7 @@ import Testing
   }
 
   @Test func `does not keep its sender from being read while it waits`() {
-    let lone = Lone.onMesh(of: 3, policy: .judged) { $0.limits.uncheckedPerPeer = 4 }
+    let lone = Lone.onMesh(of: 3, policy: .judged) { $0.firewall.allowance = AllowanceParameters(fixed: 4) }
     lone.verdict = nil
     var told = Told()
     for number in 1...6 as ClosedRange<UInt64> {

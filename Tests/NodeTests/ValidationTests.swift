@@ -163,7 +163,10 @@ import Testing
 
   // GS-125
   @Test func `is a duplicate for two minutes after its last sight, if the window slides`() {
-    let lone = Lone.onMesh(of: 3) { $0.limits.seenSlides = true }
+    let lone = Lone.onMesh(of: 3) {
+      $0.limits.seenSlides = true
+      $0.firewall.circulation.retention = .seconds(1)
+    }
     let message = WireMessage.by(peer(9), 1)
     lone.hear(message, from: peer(1))
     for _ in 1...5 {
@@ -264,8 +267,9 @@ import Testing
 }
 
 @Suite struct `A peer with many unchecked messages` {
-  @Test func `is paused at the limit and resumed at half of it`() {
-    let lone = Lone.onMesh(of: 3) { $0.limits.uncheckedPerPeer = 8 }
+  // BT-41, BT-42
+  @Test func `is paused at the limit and resumed when there is room, and not blamed`() {
+    let lone = Lone.onMesh(of: 3) { $0.firewall.allowance = AllowanceParameters(fixed: 8) }
     lone.checksAtOnce = false
     var tickets: [Ticket] = []
     for number in 1...7 {
@@ -277,15 +281,50 @@ import Testing
     #expect(eighth.paused == [peer(1)] && eighth.notices.contains(.paused(peer(1))))
     tickets += eighth.toCheck.map(\.ticket)
     #expect(lone.snapshot.peers.map(\.isPaused) == [true, false, false])
-    for ticket in tickets[0..<3] { #expect(lone.tell(.checked(ticket, authentic: true)).resumed == []) }
-    let fourth = lone.tell(.checked(tickets[3], authentic: false))
-    #expect(fourth.resumed == [peer(1)] && fourth.notices.contains(.resumed(peer(1))))
-    for ticket in tickets[4...] { #expect(lone.tell(.checked(ticket, authentic: true)).resumed == []) }
+    let first = lone.tell(.checked(tickets[0], authentic: false))
+    #expect(first.resumed == [peer(1)] && first.notices.contains(.resumed(peer(1))))
+    for ticket in tickets[1...] { #expect(lone.tell(.checked(ticket, authentic: true)).resumed == []) }
     #expect(lone.snapshot.peers.map(\.isPaused) == [false, false, false])
   }
 
+  // BT-41, BT-44
+  @Test
+  func `has sixteen places at first, more with each doubling of good ones, and sixteen after a bad one`() {
+    let lone = Lone.onMesh(of: 3)
+    func fill(_ start: UInt64) -> (places: Int, tickets: [Ticket]) {
+      lone.checksAtOnce = false
+      defer { lone.checksAtOnce = true }
+      var tickets: [Ticket] = []
+      while lone.snapshot.peers[0].isPaused == false {
+        let told = lone.hear(.by(peer(9), start + UInt64(tickets.count)), from: peer(1))
+        tickets += told.toCheck.map(\.ticket)
+      }
+      return (tickets.count, tickets)
+    }
+    let first = fill(1)
+    #expect(first.places == 16)
+    for ticket in first.tickets { lone.tell(.checked(ticket, authentic: true)) }
+    #expect(fill(100).places == 16 + 65, "16 log2(17)")
+    let lone2 = Lone.onMesh(of: 3)
+    for number in 1...15 { lone2.hear(.by(peer(9), UInt64(number)), from: peer(1)) }
+    lone2.checksAtOnce = false
+    let bad = lone2.hear(.by(peer(9), 50), from: peer(1)).toCheck[0].ticket
+    lone2.tell(.checked(bad, authentic: false))
+    for number in 0..<16 { lone2.hear(.by(peer(9), 100 + UInt64(number)), from: peer(1)) }
+    #expect(lone2.snapshot.peers[0].isPaused)
+  }
+
+  // BT-47
+  @Test func `is still written to`() {
+    let lone = Lone.onMesh(of: 3) { $0.firewall.allowance = AllowanceParameters(fixed: 4) }
+    lone.checksAtOnce = false
+    let told = lone.hear(messages: (1...4).map { .by(peer(9), $0) }, from: peer(1))
+    #expect(told.paused == [peer(1)])
+    #expect(lone.publish().sentTexts.map(\.to).contains(peer(1)))
+  }
+
   @Test func `is paused once, whatever was on its way`() {
-    let lone = Lone.onMesh(of: 3) { $0.limits.uncheckedPerPeer = 8 }
+    let lone = Lone.onMesh(of: 3) { $0.firewall.allowance = AllowanceParameters(fixed: 8) }
     lone.checksAtOnce = false
     let told = lone.hear(messages: (1...20).map { .by(peer(9), $0) }, from: peer(1))
     #expect(told.paused == [peer(1)] && told.toCheck.count == 20)
@@ -295,16 +334,16 @@ import Testing
   }
 
   @Test func `waits for the judge as well`() {
-    let lone = Lone.onMesh(of: 3, policy: .judged) { $0.limits.uncheckedPerPeer = 4 }
+    let lone = Lone.onMesh(of: 3, policy: .judged) { $0.firewall.allowance = AllowanceParameters(fixed: 4) }
     lone.verdict = nil
     let told = lone.hear(messages: (1...4).map { .by(peer(9), $0) }, from: peer(1))
     #expect(told.paused == [peer(1)])
-    #expect(lone.tell(.judged(told.toJudge[0].ticket, .ignore)).resumed == [])
-    #expect(lone.tell(.judged(told.toJudge[1].ticket, .reject)).resumed == [peer(1)])
+    #expect(lone.tell(.judged(told.toJudge[0].ticket, .ignore)).resumed == [peer(1)])
+    #expect(lone.tell(.judged(told.toJudge[1].ticket, .reject)).resumed == [])
   }
 
   @Test func `leaves the others alone`() {
-    let lone = Lone.onMesh(of: 3) { $0.limits.uncheckedPerPeer = 4 }
+    let lone = Lone.onMesh(of: 3) { $0.firewall.allowance = AllowanceParameters(fixed: 4) }
     lone.checksAtOnce = false
     lone.hear(messages: (1...10).map { .by(peer(9), $0) }, from: peer(1))
     lone.checksAtOnce = true
@@ -312,14 +351,14 @@ import Testing
     #expect(lone.hear(message, from: peer(2)).delivered == [message.authorID])
   }
 
-  @Test func `starts anew when it comes back`() {
-    let lone = Lone.onMesh(of: 3) { $0.limits.uncheckedPerPeer = 4 }
+  @Test func `does not get rid of them by coming back`() {
+    let lone = Lone.onMesh(of: 3) { $0.firewall.allowance = AllowanceParameters(fixed: 4) }
     lone.checksAtOnce = false
     let told = lone.hear(messages: (1...4).map { .by(peer(9), $0) }, from: peer(1))
     lone.disconnect(peer(1))
     lone.meet(peer(1), on: t)
-    #expect(lone.snapshot.peers.last?.isPaused == false)
-    for check in told.toCheck { #expect(lone.tell(.checked(check.ticket, authentic: true)).resumed == []) }
+    #expect(lone.snapshot.peers.last?.isPaused == true)
+    #expect(lone.tell(.checked(told.toCheck[0].ticket, authentic: true)).resumed == [peer(1)])
   }
 
   @Test func `whose tickets never come back costs a bounded number of checks`() {

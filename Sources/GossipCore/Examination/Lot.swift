@@ -71,6 +71,8 @@ public struct LotParameters: Hashable, Sendable {
   public var hopsMax = 3
   /// Within what time each message is verified, examined first or not: a block interval.
   public var within: Duration = .seconds(1)
+  /// How much longer than that a peer that passed on something bad may take to take it back: a round trip.
+  public var retractionWait: Duration = .seconds(1)
   /// Messages that may wait for that.
   public var waitingMax = 16_384
 
@@ -88,8 +90,9 @@ public struct LotParameters: Hashable, Sendable {
     guard (1...255).contains(hopsMax) else {
       throw ConfigurationError("lot.hopsMax", expected: "1 to 255", found: "\(hopsMax)")
     }
-    guard Duration.settings.contains(within) else {
-      throw ConfigurationError("lot.within", expected: "more than 0, at most ten years", found: "\(within)")
+    for (name, value) in [("within", within), ("retractionWait", retractionWait)]
+    where !Duration.settings.contains(value) {
+      throw ConfigurationError("lot.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
     }
     guard (1...1 << 24).contains(waitingMax) else {
       throw ConfigurationError("lot.waitingMax", expected: "1 to 2^24", found: "\(waitingMax)")

@@ -62,11 +62,6 @@ struct Allowance: Sendable {
     places = parameters.places(good: 0)
   }
 
-  /// The peer's link ended: nobody has to be paused any more, and what it earned stays.
-  mutating func disconnected() {
-    (count, bytes, isPaused) = (0, 0, false)
-  }
-
   private func isFull(_ parameters: AllowanceParameters) -> Bool {
     count >= places || bytes >= parameters.bytesMax(places: places)
   }
@@ -98,6 +93,9 @@ public struct AllowanceParameters: Hashable, Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// So many places, whatever a peer has shown.
+  public init(fixed places: Int) { (base, placesMax) = (places, places) }
 
   /// How many unchecked messages a peer may have with so many good ones. Exact: nothing is rounded but at the end.
   /// - Complexity: O(1).

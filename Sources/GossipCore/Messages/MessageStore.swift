@@ -146,7 +146,13 @@ public struct MessageStore: Sendable {
     return before < times ? Message(id: id, wire: wire) : nil
   }
 
+  /// A message that is held proved right after it had gone on.
+  mutating func examined(_ id: MessageID) { held[id]?.unexaminedHops = 0 }
+
   // MARK: Out
+
+  /// Lets go what proved wrong after it had gone on.
+  mutating func withdraw(_ id: MessageID) { remove(id) }
 
   /// Opens a new window; what falls out of the oldest is forgotten, unless it stays for longer.
   public mutating func shift() {

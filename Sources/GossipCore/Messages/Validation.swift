@@ -41,14 +41,14 @@ struct Validation: Sendable {
   var count: Int { open.count }
   func isOpen(_ id: MessageID) -> Bool { open[id] != nil }
 
-  enum Copy { case unknown, same, rival }
+  /// `again` is the same from the same peer.
+  enum Copy { case unknown, same, again, rival }
 
   /// Takes in a further copy of a message under examination.
   mutating func add(_ wire: WireMessage, id: MessageID, from peer: PeerID) -> Copy {
     guard open[id] != nil else { return .unknown }
     if wire.hasSameBytes(as: open[id]!.message.wire.bytes) {
-      open[id]!.holders.append(peer)
-      return .same
+      return open[id]!.holders.append(peer).inserted ? .same : .again
     }
     let isKept = open[id]!.rivals.contains { $0.peer == peer || $0.wire.bytes == wire.bytes }
     if !isKept, open[id]!.rivals.count < limits.versionsPerCheck, open[id]!.stage == .proof {

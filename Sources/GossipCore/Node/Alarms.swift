@@ -38,6 +38,12 @@ struct Alarms: Sendable {
 
 /// Something a node wants to be reminded of.
 public enum Alarm: Hashable, Sendable {
+  /// Somebody over its budget may be read again.
+  case reading
+  /// A bar may have ended.
+  case bars
+  /// The time to take something back is over.
+  case retractions
   /// GossipSub's heartbeat.
   case heartbeat
   /// Copies GossipSub held back are due.

@@ -32,6 +32,16 @@ public struct Commons: Sendable {
   private var promiseAlarm: Instant?
   /// What peers told us they have and do not want from us.
   public internal(set) var unwanted = Unwanted()
+  /// Whom to listen to.
+  var firewall: Firewall
+  /// Peers that are over a budget, and not read from for a moment.
+  var reading: OrderedSet<PeerID> = []
+  /// What went on before it was examined.
+  var unexamined: Unexamined
+  /// The instant for which the alarm of retractions is set.
+  var retractionAlarm: Instant?
+  /// Until when keys of two epochs are in use.
+  var handOverUntil: Instant?
   /// Running totals.
   public internal(set) var counters = Counters()
   /// Manners whose streams are opened to every peer.
@@ -60,7 +70,12 @@ public struct Commons: Sendable {
     store = MessageStore(
       windowsKept: configuration.gossipSub.historyLength, countMax: limits.storeCountMax,
       sizeMax: limits.storeSizeMax)
-    seen = SeenFilter(window: limits.seenFor, slides: limits.seenSlides, countMax: limits.seenMax)
+    let circulation = configuration.firewall.circulation
+    seen = SeenFilter(
+      window: limits.seenFor, slides: limits.seenSlides, countMax: limits.seenMax,
+      giversFor: circulation.retention, givenMax: circulation.idsMax)
+    firewall = Firewall(configuration.firewall)
+    unexamined = Unexamined(configuration.firewall.lot, configuration.firewall.retractions)
     validation = Validation(limits)
     awaiting = Awaiting(
       parentsMax: limits.awaitingMax, needsMax: limits.needsMax)
@@ -94,9 +109,12 @@ public struct Commons: Sendable {
     seen.contains(id, at: now) || validation.isOpen(id) || store.holds(id)
   }
 
-  /// What became of a message that was met; what is held was accepted, however long ago.
-  mutating func fate(of id: MessageID) -> SeenFilter.Fate? {
-    seen.meet(id, at: now) ?? (store.holds(id) ? .accepted : nil)
+  /// What became of a message that was met, and whether this peer gave it before; what is held was accepted, however
+  /// long ago.
+  mutating func fate(of id: MessageID, from peer: PeerID) -> (fate: SeenFilter.Fate?, wasGiven: Bool) {
+    let (fate, wasGiven) =
+      firewall.giver(peer).map { seen.meet(id, from: $0, at: now) } ?? (seen.meet(id, at: now), false)
+    return (fate ?? (store.holds(id) ? .accepted : nil), wasGiven)
   }
 
   // MARK: Wanting
@@ -107,6 +125,7 @@ public struct Commons: Sendable {
   public mutating func want(_ id: MessageID, heldBy peer: PeerID, patience: Duration? = nil) -> Bool {
     guard wants.note(id, heldBy: peer, manner, patience, at: now) else { return false }
     counters.wantsAsked += 1
+    firewall.requested([id], of: peer, at: now)
     setPromiseAlarm()
     return true
   }
@@ -153,6 +172,7 @@ public struct Commons: Sendable {
   private mutating func askNext(_ outcome: Wantlist.Outcome) -> [(Manner, MessageID)] {
     for (peer, request) in outcome.ask {
       counters.wantsAsked += UInt64(request.ids.count)
+      firewall.requested(request.ids, of: peer, at: now)
       if peers.version(of: request.manner, with: peer) != nil {
         outbox.say(.want(request.ids), to: peer, request.manner)
       }
@@ -176,6 +196,7 @@ public struct Commons: Sendable {
     guard version(with: peer) != nil, message.author != peer else { return false }
     outbox.forward(message.wire, to: peer, manner)
     forwarded += 1
+    if message.wire.unexaminedHops > 0 { unexamined.sent(message.id, to: peer) }
     reach.extend(message.id, to: peer, surfacing: &surfaced)
     return true
   }

@@ -42,7 +42,7 @@ extension Node {
       until: commons.now + configuration.limits.awaitingFor)
     guard isParked else { return turnAway(id) }
     commons.validation.await(id)
-    if let charged = commons.validation.discharge(id) { discharge(charged) }
+    if let charged = commons.validation.discharge(id) { discharge(charged, examination.message) }
     watchAwaiting()
     askForNeeds(of: id)
   }

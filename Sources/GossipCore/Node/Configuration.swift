@@ -18,6 +18,8 @@ public struct Configuration: Sendable {
   public var antiEntropy = AntiEntropyParameters()
   /// What decides which way messages for some of a topic's nodes take.
   public var audience = AudienceParameters()
+  /// Whom the node listens to, and to how much.
+  public var firewall = FirewallParameters()
   /// How peers are judged.
   public var reputation = ReputationParameters()
   /// Manners whose streams are opened from the start, besides GossipSub's and direct ones: for nodes that publish on
@@ -45,6 +47,7 @@ public struct Configuration: Sendable {
     try digestFirst.validate()
     try antiEntropy.validate()
     try audience.validate()
+    try firewall.validate()
     try reputation.validate()
     try limits.validate()
     try wire.validate()
@@ -63,8 +66,6 @@ public struct Limits: Hashable, Sendable {
   public var judgementsOpen = 8_192
   /// Messages with the application, per topic. Go: 1,024.
   public var judgementsOpenPerTopic = 1_024
-  /// Unchecked messages of one peer at which we stop reading from it; we read on at half of it.
-  public var uncheckedPerPeer = 256
   /// Other versions of a message kept while one of the same id is checked, so that a forged copy cannot
   /// shadow the true one.
   public var versionsPerCheck = 4
@@ -119,10 +120,6 @@ public struct Limits: Hashable, Sendable {
       ("objectsSizeMax", objectsSizeMax),
     ] where !(1...1 << 40).contains(value) {
       throw ConfigurationError("limits.\(name)", expected: "1 to 2^40", found: "\(value)")
-    }
-    guard uncheckedPerPeer >= 2 else {
-      throw ConfigurationError(
-        "limits.uncheckedPerPeer", expected: "at least 2", found: "\(uncheckedPerPeer)")
     }
     for (name, value) in [
       ("seenFor", seenFor), ("awaitingFor", awaitingFor), ("needPatience", needPatience),

@@ -4,11 +4,12 @@ import OrderedCollections
 /// delivery: shape → known already? → proof → judgement → kept, delivered, told on.
 extension Node {
   mutating func received(_ frame: Frame, from peer: PeerID) {
-    guard commons.peers.isConnected(peer) else { return }
+    guard commons.peers.isConnected(peer), !isBarred(peer) else { return }
     commons.counters.framesReceived += 1
     commons.counters.messagesReceived += UInt64(frame.messages.count)
+    chargeBudgets(peer, frame)
     if !frame.subscriptions.isEmpty { subscriptions(frame.subscriptions, from: peer, frame.manner) }
-    for message in frame.messages { receive(message, from: peer, frame.manner) }
+    if !frame.messages.isEmpty { receive(frame.messages, from: peer, frame.manner) }
     if !frame.controls.isEmpty { words(frame.controls, from: peer, frame.manner) }
   }
 
@@ -48,6 +49,7 @@ extension Node {
       switch control {
       case .want(let ids): serve(ids, to: peer, manner)
       case .lack(let ids): for id in ids { lacked(id, by: peer, manner) }
+      case .retract(let ids): heardRetraction(ids, from: peer)
       default: others.append(control)
       }
     }
@@ -89,6 +91,16 @@ extension Node {
 
   // MARK: A message's way
 
+  /// Under overload a source may lose its messages; what it promised is not held against it then.
+  private mutating func receive(_ messages: [WireMessage], from peer: PeerID, _ manner: Manner) {
+    guard commons.firewall.admitsMessages(of: peer, at: commons.now, using: &commons.random) else {
+      commons.counters.gated += UInt64(messages.count)
+      for (manner, id) in commons.releasePromises(of: peer) { gaveUp(id, manner) }
+      return
+    }
+    for message in messages { receive(message, from: peer, manner) }
+  }
+
   private mutating func receive(_ received: WireMessage, from peer: PeerID, _ manner: Manner) {
     guard let policy = commons.joined[received.topic],
       policy.uses(manner) || isNeeded(received, under: policy, from: peer)
@@ -111,17 +123,25 @@ extension Node {
         policy.identification.id(of: wire)
       }
     guard id.count <= configuration.wire.idSizeMax else { return reject(nil, [peer], .tooLarge) }
-    if let fate = commons.fate(of: id) {
+    let (known, wasGiven) = commons.fate(of: id, from: peer)
+    if wasGiven { repeated(id, by: peer, on: wire.topic, manner) }
+    if let fate = known {
       // While the application judges, whoever sends the same is a holder.
       if fate == .pending, commons.validation.add(wire, id: id, from: peer) == .same {
         if commons.awaiting.waits(id) { holds(id, peer) }
       }
       return duplicate(id, fate, from: peer, policy)
     }
+    if let author = wire.claimedAuthor, isBarred(author) {
+      commons.counters.strays += 1
+      return
+    }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
     if wire.claimedAuthor == me { return reject(id, [peer], .selfOrigin) }
-    switch commons.validation.add(wire, id: id, from: peer) {
-    case .same, .rival:
+    let copy = commons.validation.add(wire, id: id, from: peer)
+    if copy == .again { repeated(id, by: peer, on: wire.topic, manner) }
+    switch copy {
+    case .same, .again, .rival:
       commons.counters.duplicates += 1
       commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
     case .unknown:
@@ -159,6 +179,7 @@ extension Node {
     _ id: MessageID, _ fate: SeenFilter.Fate, from peer: PeerID, _ policy: TopicPolicy
   ) {
     commons.counters.duplicates += 1
+    commons.firewall.duplicated(peer, at: commons.now)
     commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
     if fate == .rejected { commons.observe(.invalidMessage, of: peer) }
     tell(policy, .echoed(id, by: peer))
@@ -180,12 +201,15 @@ extension Node {
       return believe(message, holders: [peer], policy, isHealed: manner == .antiEntropy)
     }
     let ticket = takeTicket()
+    commons.firewall.examines(at: commons.now)
     guard commons.validation.begin(message, from: peer, isHealed: manner == .antiEntropy, ticket) else {
       commons.counters.throttled += 1
+      commons.firewall.throttles(at: commons.now)
       return reject(message.id, [peer], .queueFull)
     }
-    charge(peer)
+    charge(peer, message)
     tell(policy, of: message.wire, .met(message.id, message.wire, from: peer))
+    passOnUnexamined(message, from: peer, policy, isHealed: manner == .antiEntropy)
     if message.wire.signature != nil {
       commons.surface(.check(ticket, message.wire))
     } else {
@@ -197,6 +221,10 @@ extension Node {
     guard let examination = commons.validation.examination(ticket, .proof) else { return }
     if authentic { return proven(ticket) }
     reject(examination.message.id, Array(examination.holders), .invalidSignature)
+    if let policy = commons.joined[examination.message.topic] {
+      blame(Array(examination.holders), for: examination.message, isProven: false, policy)
+      takeBack(examination.message.id, policy)
+    }
     if let rival = commons.validation.tryRival(of: examination.message.id) {
       turn(from: examination, to: rival.message)
       if rival.message.wire.signature == nil { return proven(ticket) }
@@ -245,6 +273,7 @@ extension Node {
     guard commons.validation.canJudge(message.topic) else {
       commons.seen.settle(id, .ignored)
       commons.counters.throttled += 1
+      commons.firewall.throttles(at: commons.now)
       reject(id, Array(examination.holders), .throttled)
       return refuse(id)
     }
@@ -262,9 +291,13 @@ extension Node {
     case .reject:
       commons.seen.settle(id, .rejected)
       reject(id, Array(examination.holders), .failed)
+      if let policy = commons.joined[message.topic] {
+        blame(Array(examination.holders), for: message, isProven: message.wire.signature != nil, policy)
+      }
     case .ignore:
       commons.seen.settle(id, .ignored)
       commons.counters.ignored += 1
+      for peer in examination.holders { commons.firewall.ignored(peer, at: commons.now) }
       for peer in examination.holders.prefix(1) { commons.notice(.rejected(id, from: peer, .ignored)) }
     }
     refuse(id)
@@ -278,6 +311,7 @@ extension Node {
 
   mutating func endRefused(_ id: MessageID) {
     guard let examination = end(id), let policy = commons.joined[examination.message.topic] else { return }
+    takeBack(id, policy)
     tell(policy, of: examination.message.wire, .refused(id, holders: Array(examination.holders)))
   }
 
@@ -293,17 +327,30 @@ extension Node {
   private mutating func believe(
     _ message: Message, holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
   ) {
+    remember(message.id, holders)
+    let wentOn = wentOn(message)
     if message.wire.isFor(me) {
       commons.counters.delivered += 1
       commons.surface(.deliver(message, from: holders[0]))
     } else {
       commons.counters.carried += 1
     }
-    if message.wire.way != .direct { keep(message, policy) }
-    tell(
-      policy, of: message.wire,
-      .accepted(Acceptance(message: message, holders: holders, audience: .everyone, isHealed: isHealed)))
+    if !wentOn {
+      if message.wire.way != .direct { keep(message, policy) }
+      tell(
+        policy, of: message.wire,
+        .accepted(Acceptance(message: message, holders: holders, audience: .everyone, isHealed: isHealed)))
+    }
     dependencyArrived(message.id)
+  }
+
+  /// The first to give a message that proved right gains by it; all are known to have given it.
+  private mutating func remember(_ id: MessageID, _ holders: [PeerID]) {
+    commons.firewall.verified(holders[0], at: commons.now)
+    settleReading(holders[0])
+    for holder in holders {
+      if let giver = commons.firewall.giver(holder) { commons.seen.give(id, from: giver) }
+    }
   }
 
   /// Kept, so that others can be given it; what it replaces or pushes out is withdrawn at the end of the turn.
@@ -333,47 +380,17 @@ extension Node {
     for peer in senders {
       commons.notice(.rejected(id, from: peer, reason))
       if let observation { commons.observe(observation, of: peer) }
+      if observation == .invalidMessage { commons.firewall.failed(peer, at: commons.now) }
     }
   }
 
   // MARK: Unchecked messages
 
-  /// A peer with too many unchecked messages is not read from until half of them are settled.
-  private mutating func charge(_ peer: PeerID) {
-    let limit = configuration.limits.uncheckedPerPeer
-    let mustPause = commons.peers.update(peer) { entry in
-      entry.unchecked += 1
-      guard entry.unchecked >= limit, !entry.isPaused else { return false }
-      entry.isPaused = true
-      return true
-    }
-    guard mustPause == true else { return }
-    commons.surface(.pause(peer))
-    commons.notice(.paused(peer))
-  }
-
   @discardableResult
   private mutating func end(_ id: MessageID) -> Validation.Examination? {
     guard let examination = commons.validation.end(id) else { return nil }
-    if let charged = examination.charged { discharge(charged) }
+    if let charged = examination.charged { discharge(charged, examination.message) }
     return examination
-  }
-
-  /// One unchecked message of this peer less.
-  mutating func discharge(_ peer: PeerID) {
-    let limit = configuration.limits.uncheckedPerPeer
-    let now = commons.now
-    let mayResume = commons.peers.update(peer) { entry in
-      entry.unchecked = max(0, entry.unchecked - 1)  // the peer may have come back since it was charged
-      guard entry.isPaused, entry.unchecked <= limit / 2 else { return false }
-      entry.isPaused = false
-      entry.resumedAt = now
-      return true
-    }
-    if mayResume == true {
-      commons.surface(.resume(peer))
-      commons.notice(.resumed(peer))
-    }
   }
 }
 

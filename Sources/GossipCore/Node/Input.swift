@@ -31,6 +31,12 @@ extension Node {
     case answer(Ticket, Answer)
     /// The application's chain has settled a roster, or drawn a beacon: who is whose partner from now on.
     indirect case epoch(Epoch)
+    /// An operator bars a peer, for so long; nil as long as its deeds say.
+    case bar(PeerID, for: Duration?)
+    /// An operator forgives a peer.
+    case unbar(PeerID)
+    /// Who was barred before a restart; `wallClock` is now, in seconds since 1970.
+    case restore([BlacklistRecord], wallClock: Int64)
     /// ← `Effect.check`
     case checked(Ticket, authentic: Bool)
     /// ← `Effect.judge`

@@ -93,7 +93,12 @@ public struct Node: Sendable {
     case .ask(let inquiry): tell(.direct, .told(.ask(inquiry)))
     case .withdraw(let token): tell(.direct, .told(.withdraw(inquiry: token)))
     case .answer(let ticket, let answer): tell(.direct, .told(.answer(ticket, answer)))
-    case .epoch(let epoch): tell(.digestFirst, .told(.epoch(epoch)))
+    case .epoch(let epoch):
+      commons.handOverUntil = commons.now + configuration.digestFirst.handOver
+      tell(.digestFirst, .told(.epoch(epoch)))
+    case .bar(let peer, let duration): bar(peer, .byHand, for: duration)
+    case .unbar(let peer): unbar(peer)
+    case .restore(let records, let wallClock): restore(records, wallClock: wallClock)
     case .checked(let ticket, let authentic): checked(ticket, authentic)
     case .judged(let ticket, let verdict): judged(ticket, verdict)
     case .signed(let ticket, let signature, let key): signed(ticket, signature, key)
@@ -114,6 +119,9 @@ public struct Node: Sendable {
       case .inquiry, .requests: tell(.direct, .rang(alarm, due: due))
       case .promise: for (manner, id) in commons.endPromises() { gaveUp(id, manner) }
       case .awaiting: lookAtAwaiting()
+      case .reading: readAgain()
+      case .bars: endBars()
+      case .retractions: endRetractions()
       case .own(let manner, _): tell(manner, .rang(alarm, due: due))
       }
     }
@@ -147,8 +155,14 @@ public struct Node: Sendable {
 
   private mutating func connected(_ peer: PeerID, _ link: Link) {
     guard !commons.peers.isConnected(peer), peer != me else { return }
+    guard !isBarred(peer) else {
+      commons.counters.turnedAway += 1
+      return commons.surface(.disconnect(peer, Severance("barred")))
+    }
     commons.peers.connect(peer, link)
+    commons.firewall.connected(peer, [], at: commons.now, &commons.seen)
     commons.notice(.connected(peer, link))
+    settleReading(peer)
   }
 
   private mutating func disconnected(_ peer: PeerID, _ severance: Severance) {
@@ -163,6 +177,8 @@ public struct Node: Sendable {
     _ = commons.peers.disconnect(peer)
     commons.unwanted.forget(peer)
     for (manner, id) in commons.releasePromises(of: peer) { gaveUp(id, manner) }
+    commons.firewall.disconnected(peer, at: commons.now)
+    commons.reading.remove(peer)
     commons.notice(.disconnected(peer, severance))
   }
 
@@ -258,7 +274,8 @@ public struct Node: Sendable {
     var counters = commons.counters
     counters.evicted +=
       commons.seen.evicted + commons.store.evicted + commons.wants.refused
-      + commons.awaiting.refused + commons.objects.evicted
+      + commons.awaiting.refused + commons.objects.evicted + commons.firewall.evicted
+      + commons.unexamined.evicted
     return counters
   }
 
@@ -272,6 +289,9 @@ public struct Node: Sendable {
     sizes.awaiting = commons.awaiting.count
     sizes.needs = commons.awaiting.needed
     sizes.objectBytes = commons.objects.bytes
+    sizes.guarded = commons.firewall.count
+    sizes.barred = commons.firewall.blacklist.count
+    sizes.unexamined = commons.unexamined.count
     sizes.alarms = commons.alarms.count
     sizes.peers = commons.peers.count
     sizes.perPeer = disseminations.reduce(commons.unwanted.peers) { $0 + $1.perPeerEntries }

@@ -15,6 +15,12 @@ public enum Notice: Hashable, Sendable {
   case shed(PeerID, Lane, count: Int)
   case paused(PeerID)
   case resumed(PeerID)
+  /// Nothing more to do with this peer, for so long.
+  case barred(PeerID, BlacklistReason, for: Duration)
+  /// Its time is over, or somebody forgave it.
+  case unbarred(PeerID)
+  /// It would be barred, if peers were not only watched.
+  case wouldBar(PeerID, BlacklistReason)
   /// A heartbeat came later than a tenth of its interval.
   case lateHeartbeat(by: Duration)
   /// Something about epochs, and the partners they give.
@@ -51,6 +57,12 @@ public enum Observation: String, CaseIterable, Hashable, Sendable {
   case unasked
   /// It sent a message that is not what its digest said.
   case falseDigest
+  /// It gave the same message again, unasked.
+  case circulated
+  /// It took back a bad message that it had passed on unexamined.
+  case retracted
+  /// It did not take one back.
+  case unretracted
   /// It offered again and again what it then could not give.
   case emptyOffer
   /// It left while it owed us what it had been asked for.

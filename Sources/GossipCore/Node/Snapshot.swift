@@ -58,6 +58,12 @@ public struct Sizes: Hashable, Sendable {
   public var needs = 0
   /// Bytes of objects held or being fetched.
   public var objectBytes = 0
+  /// Peers the firewall knows, connected or not.
+  public var guarded = 0
+  /// Peers that are barred, or were lately.
+  public var barred = 0
+  /// Messages that went on and are being examined.
+  public var unexamined = 0
   /// Alarms set.
   public var alarms = 0
   /// Connected peers.
@@ -94,6 +100,16 @@ public struct Counters: Hashable, Sendable {
   public var messagesSent: UInt64 = 0
   /// Messages in received frames.
   public var messagesReceived: UInt64 = 0
+  /// Messages that lost their turn under overload, while their frames' words were heard.
+  public var gated: UInt64 = 0
+  /// Peers barred.
+  public var barred: UInt64 = 0
+  /// Connections of barred peers that were ended at once.
+  public var turnedAway: UInt64 = 0
+  /// Messages passed on before they were examined.
+  public var passedUnexamined: UInt64 = 0
+  /// Those that turned out bad, and were taken back.
+  public var retracted: UInt64 = 0
   /// Frames that were none.
   public var garbled: UInt64 = 0
   /// Items dropped from full outbound queues.

@@ -12,8 +12,6 @@ public struct PeerBook: Sendable {
     var speaks = [ProtocolName?](repeating: nil, count: Manner.allCases.count)
     /// What it announced on its stream of each manner.
     var announced = [OrderedSet<Topic>](repeating: [], count: Manner.allCases.count)
-    /// Unchecked messages it has with us.
-    var unchecked = 0
     var isPaused = false
     /// When we last began to read from it again.
     var resumedAt: Instant?

@@ -41,6 +41,10 @@ extension Observation {
     // After a restart our own older messages come back, and we do not know them.
     case .selfOrigin: Weights(behaviour: 0.25, isAmbiguous: true)
     case .earlyGraft: Weights(behaviour: 1)
+    case .circulated: Weights(behaviour: 1, integrity: 8)
+    // An honest victim of somebody else takes back in time.
+    case .retracted: Weights(integrity: 4)
+    case .unretracted: Weights(invalid: 1, integrity: 32)
     case .unasked: Weights(behaviour: 0.5, integrity: 8)
     case .garbled: Weights(behaviour: 4, integrity: 32)
     case .invalidMessage, .falseDigest: Weights(invalid: 1, integrity: 32)

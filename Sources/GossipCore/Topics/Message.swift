@@ -23,6 +23,22 @@ public struct WireMessage: Sendable {
   /// Which way it takes if it is not for everyone.
   public let way: AudienceDecision.Choice?
   private let addressed: Extent
+  /// How many nodes in a row have passed it on without examining it, as whoever sent it says; 0 to 127.
+  ///
+  /// Not the author's, and so no part of `bytes`: it stands behind them on the wire, as the last field, 0x200d22.
+  public var unexaminedHops: UInt8 = 0
+
+  static let hopsField = 0x20_0d22
+
+  /// Bytes on the wire.
+  var encodedSize: Int { bytes.count + (unexaminedHops == 0 ? 0 : 5) }
+
+  /// Appends what goes over the wire.
+  func append(to out: inout [UInt8]) {
+    out.append(contentsOf: bytes)
+    guard unexaminedHops > 0 else { return }
+    Protobuf.append(field: WireMessage.hopsField, varint: UInt64(unexaminedHops), to: &out)
+  }
 
   /// The same message, taken for an ordinary one.
   var asPlain: WireMessage {
@@ -153,11 +169,17 @@ extension WireMessage {
     let base = range.lowerBound
     func inside(_ part: Range<Int>) -> Extent { Extent(part.lowerBound - base..<part.upperBound - base) }
     var start = reader.position
+    var end = range.upperBound
     while let (field, value) = try reader.next(span, in: "message") {
       let whole = start..<reader.position
       start = reader.position
       guard case .bytes(let part) = value else {
-        if field == Kind.field, case .varint(let number) = value { kind = Kind(number) }
+        guard case .varint(let number) = value else { continue }
+        if field == Kind.field { kind = Kind(number) }
+        if field == WireMessage.hopsField, whole.upperBound == end {
+          unexaminedHops = UInt8(min(number, 127))
+          end = whole.lowerBound
+        }
         continue
       }
       switch field {
@@ -181,7 +203,7 @@ extension WireMessage {
     self.kind = kind
     (self.way, self.addressed) = (way, addressed)
     topic = try Topic(span, topicRange, limits)
-    bytes = span.copy(range)
+    bytes = span.copy(range.lowerBound..<end)
     (author, data, seqno) = (fields.author, fields.data, fields.seqno)
     (signed, keyed, signatureField, keyField) = (fields.signed, fields.keyed, fields.signature, fields.key)
   }

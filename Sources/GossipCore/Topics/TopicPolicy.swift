@@ -6,6 +6,8 @@ public struct TopicPolicy: Sendable {
   public var signing: Signing
   /// How messages get their ids; all nodes of a topic must agree.
   public var identification: MessageIdentification
+  /// Whether messages are examined before they go on.
+  public var examination = Examination.beforeForwarding
   /// Whether `Effect.judge` asks the application before anything is delivered or forwarded.
   public var isJudged: Bool
   /// Largest payload, bytes.
@@ -30,12 +32,13 @@ public struct TopicPolicy: Sendable {
     spread: Manner = .gossipSub, signing: Signing = .strictSign,
     identification: MessageIdentification = .author, isJudged: Bool = false,
     payloadSizeMax: Int = (1 << 20) - 1_024, heal: Heal = Heal(), retention: Retention? = nil,
-    meaning: Meaning = Meaning(), objects: ObjectPolicy? = nil, scoring: TopicScoreParameters? = nil
+    meaning: Meaning = Meaning(), objects: ObjectPolicy? = nil, scoring: TopicScoreParameters? = nil,
+    examination: Examination = .beforeForwarding
   ) {
     (self.spread, self.signing, self.identification) = (spread, signing, identification)
     (self.isJudged, self.payloadSizeMax) = (isJudged, payloadSizeMax)
     (self.heal, self.retention, self.meaning, self.objects) = (heal, retention, meaning, objects)
-    self.scoring = scoring
+    (self.examination, self.scoring) = (examination, scoring)
   }
 
   /// How long messages are kept: as said, or else for GossipSub's history on its own topics, and for a minute on those
@@ -66,6 +69,12 @@ public struct TopicPolicy: Sendable {
       throw ConfigurationError(
         "heal", expected: "off, since direct messages are for their audience only", found: "on")
     }
+    guard examination == .beforeForwarding || (spread != .gossipSub && spread != .direct) else {
+      throw ConfigurationError(
+        "examination",
+        expected: "beforeForwarding, since \(spread) has no word to tell what was not examined",
+        found: "byLot")
+    }
     try objects?.validate()
     try scoring?.validate()
     guard objects == nil || spread != .direct else {
@@ -79,6 +88,15 @@ public struct TopicPolicy: Sendable {
     try heal.validate(meaning)
     try keeping.validate(meaning)
   }
+}
+
+/// Whether messages are examined before they go on.
+public enum Examination: Hashable, Sendable {
+  /// Nothing goes on that was not believed.
+  case beforeForwarding
+  /// Messages of peers that earned it go on first, more often the more of theirs proved right, and are examined within a
+  /// block interval; see `LotParameters`. Nothing is delivered before. All nodes of the topic should agree.
+  case byLot
 }
 
 /// The signature policies of libp2p pubsub. "Sign": we attach a signature. "Strict": we insist on it, or on its

@@ -41,6 +41,8 @@ public enum Control: Hashable, Sendable {
   /// Tell me again what you hold of this topic, but for what `filter` leaves out; the topic's application knows how
   /// to read it.
   case resend(Topic, filter: [UInt8])
+  /// I passed these on before I examined them, and they are bad.
+  case retract([MessageID])
 }
 
 /// What an advert tells of a message before it is fetched.

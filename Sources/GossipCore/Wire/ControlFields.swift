@@ -26,6 +26,7 @@ extension Control {
     switch (field, fields.topic) {
     case (ControlField.held, _): self = .held(fields.ids)
     case (ControlField.lack, _): self = .lack(fields.ids)
+    case (ControlField.retract, _): self = .retract(fields.ids)
     case (ControlField.digest, _): self = .digest(nonce: fields.number ?? 0, fields.ids)
     case (ControlField.fetch, _): self = .fetch(nonce: fields.number ?? 0, fields.ids)
     case (ControlField.advert, let topic?): self = .advert(topic, fields.adverts)
@@ -130,7 +131,7 @@ extension ControlFields {
   /// What a word of our own manners says; nil for the others.
   init?(_ control: Control) {
     switch control {
-    case .held(let ids), .lack(let ids): self.init(ids: ids)
+    case .held(let ids), .lack(let ids), .retract(let ids): self.init(ids: ids)
     case .advert(let topic, let adverts): self.init(topic: topic, adverts: adverts)
     case .slot(let update):
       self.init(

@@ -53,6 +53,7 @@ enum ControlField {
   static let summary = 0x20_0d0b
   static let span = 0x20_0d0c
   static let resend = 0x20_0d0d
+  static let retract = 0x20_0d0e
 }
 
 extension Topic {
@@ -156,7 +157,7 @@ extension Control {
       try self.init(mesh: field, bytes, range, limits)
     case ControlField.ask, ControlField.reply, ControlField.cancel:
       try self.init(asking: field, bytes, range, limits)
-    case ControlField.held...ControlField.resend:
+    case ControlField.held...ControlField.retract:
       try self.init(telling: field, bytes, range, limits, &budget)
     default: return nil
     }

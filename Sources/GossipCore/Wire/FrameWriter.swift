@@ -22,7 +22,7 @@ extension Frame {
   public var encodedSize: Int {
     var size = 0
     for subscription in subscriptions { size += Protobuf.size(field: 1, count: subscription.encodedSize) }
-    for message in messages { size += Protobuf.size(field: 2, count: message.bytes.count) }
+    for message in messages { size += Protobuf.size(field: 2, count: message.encodedSize) }
     let controls = controls.reduce(0) { $0 + $1.fieldSize }
     return controls > 0 ? size + Protobuf.size(field: 3, count: controls) : size
   }
@@ -33,7 +33,10 @@ extension Frame {
       Protobuf.append(field: 1, count: subscription.encodedSize, to: &out)
       subscription.append(to: &out)
     }
-    for message in messages { Protobuf.append(field: 2, bytes: message.bytes, to: &out) }
+    for message in messages {
+      Protobuf.append(field: 2, count: message.encodedSize, to: &out)
+      message.append(to: &out)
+    }
     let size = controls.reduce(0) { $0 + $1.fieldSize }
     guard size > 0 else { return }
     Protobuf.append(field: 3, count: size, to: &out)
@@ -80,6 +83,7 @@ extension Control {
     case .summary: ControlField.summary
     case .span: ControlField.span
     case .resend: ControlField.resend
+    case .retract: ControlField.retract
     }
   }
 
@@ -101,7 +105,7 @@ extension Control {
     case .reply(let id, .failure(let failure)):
       varint(1, id) + varint(5, failure.code) + bytes(6, failure.reason.utf8.count)
     case .cancel(let id): varint(1, id)
-    case .held, .lack, .advert, .slot, .hello, .digest, .fetch, .summary, .span, .resend:
+    case .held, .lack, .advert, .slot, .hello, .digest, .fetch, .summary, .span, .resend, .retract:
       ControlFields(self)?.encodedSize ?? 0
     }
   }
@@ -137,7 +141,7 @@ extension Control {
       Protobuf.append(field: 6, bytes: failure.reason.utf8, to: &out)
     case .cancel(let id):
       Protobuf.append(field: 1, varint: id, to: &out)
-    case .held, .lack, .advert, .slot, .hello, .digest, .fetch, .summary, .span, .resend:
+    case .held, .lack, .advert, .slot, .hello, .digest, .fetch, .summary, .span, .resend, .retract:
       ControlFields(self)?.append(to: &out)
     }
   }

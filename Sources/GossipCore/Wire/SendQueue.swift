@@ -126,6 +126,8 @@ public struct SendQueue: Sendable {
       case .dontWant(let ids):
         for part in ids.chunks(of: wire.dontWantIDsSent) { push(.control(.dontWant(part)), &shed) }
       case .cancel, .slot, .hello, .summary, .span, .resend: push(.control(control), &shed)
+      case .retract(let ids):
+        for part in ids.chunks(of: wire.advertsSent) { push(.control(.retract(part)), &shed) }
       case .ask, .reply: push(letter: control, &shed)
       case .have(let topic, let ids): push(offers: ids, &shed) { .have(topic, $0) }
       case .want(let ids): push(offers: ids, &shed) { .want($0) }
@@ -155,11 +157,11 @@ public struct SendQueue: Sendable {
   private mutating func push(_ message: WireMessage, _ shed: inout Shed) {
     guard message.kind != .piece else { return push(piece: message, &shed) }
     // A message larger than the whole lane still passes when the lane is empty.
-    guard messageBytes == 0 || messageBytes + message.bytes.count <= bounds.messages else {
+    guard messageBytes == 0 || messageBytes + message.encodedSize <= bounds.messages else {
       shed.messages += 1
       return
     }
-    messageBytes += message.bytes.count
+    messageBytes += message.encodedSize
     messages.append(message)
   }
 
@@ -320,11 +322,11 @@ public struct SendQueue: Sendable {
 
   private mutating func takeMessages(_ frame: inout Frame, _ size: inout Int) {
     while let message = messages.first, frame.messages.count < wire.messagesSent,
-      case let whole = Protobuf.size(field: 2, count: message.bytes.count),
+      case let whole = Protobuf.size(field: 2, count: message.encodedSize),
       frame.isEmpty || size + whole <= wire.frameSizeSent
     {
       messages.removeFirst()
-      messageBytes -= message.bytes.count
+      messageBytes -= message.encodedSize
       size += whole
       frame.messages.append(message)
     }

@@ -23,7 +23,7 @@ final class RandomLife {
       configuration.limits.checksOpen = 16
       configuration.limits.judgementsOpen = 6
       configuration.limits.judgementsOpenPerTopic = 4
-      configuration.limits.uncheckedPerPeer = 4
+      configuration.firewall.allowance = AllowanceParameters(fixed: 4)
       configuration.limits.publicationsOpen = 8
       configuration.limits.seenMax = 64
       configuration.limits.storeCountMax = 32
@@ -123,7 +123,7 @@ final class RandomLife {
   private func someControl() -> Control {
     let ask = AskID.random(in: 0..<20, using: &dice)
     let number = UInt64.random(in: 0..<20, using: &dice)
-    return switch Int.random(in: 0..<18, using: &dice) {
+    return switch Int.random(in: 0..<19, using: &dice) {
     case 0: .graft(any(topics + ["nowhere"]))
     case 1: .prune(any(topics + ["nowhere"]), backoff: any([nil, 0, 1, 60, .max]))
     case 2: .have(any(topics), someIDs())
@@ -146,6 +146,7 @@ final class RandomLife {
     case 14: .fetch(nonce: number, someIDs())
     case 15: .summary(any(topics), lowest: number, next: any([0, 5, .max]))
     case 16: .span(any(topics), first: number, end: any([0, 5, .max]))
+    case 17: .retract(someIDs())
     default: .resend(any(topics), filter: [])
     }
   }

@@ -1,0 +1,132 @@
+import OrderedCollections
+
+/// The firewall at work: when a peer is read from, what of it is heard at all, and who is barred.
+///
+/// Source: Bamboo gossip v2, "Flooding", "Circulating".
+extension Node {
+  // MARK: Reading
+
+  /// A message of the peer is unchecked from now on.
+  mutating func charge(_ peer: PeerID, _ message: Message) {
+    commons.firewall.charge(peer, message.wire.bytes.count)
+    settleReading(peer)
+  }
+
+  /// One is not any more.
+  mutating func discharge(_ peer: PeerID, _ message: Message) {
+    commons.firewall.discharge(peer, message.wire.bytes.count)
+    settleReading(peer)
+  }
+
+  /// Takes a frame out of its peer's budgets; who is over them is not read from for a while.
+  mutating func chargeBudgets(_ peer: PeerID, _ frame: Frame) {
+    guard let until = commons.firewall.charge(peer, frame, at: commons.now) else { return }
+    commons.observe(.flooded, of: peer)
+    settleReading(peer)
+    commons.reading.append(peer)
+    commons.ring(.reading, at: until)
+  }
+
+  /// Who was over a budget may be read again.
+  mutating func readAgain() {
+    for peer in commons.reading {
+      if commons.firewall.mayRead(peer, at: commons.now) { commons.reading.remove(peer) }
+      settleReading(peer)
+    }
+  }
+
+  /// Pauses or resumes, if the firewall says otherwise than before.
+  mutating func settleReading(_ peer: PeerID) {
+    let mayRead = commons.firewall.mayRead(peer, at: commons.now)
+    let now = commons.now
+    let hasChanged = commons.peers.update(peer) { entry in
+      guard entry.isPaused == mayRead else { return false }
+      entry.isPaused = !mayRead
+      if mayRead { entry.resumedAt = now }
+      return true
+    }
+    guard hasChanged == true else { return }
+    commons.surface(mayRead ? .resume(peer) : .pause(peer))
+    commons.notice(mayRead ? .resumed(peer) : .paused(peer))
+  }
+
+  // MARK: Barring
+
+  /// Has nothing to do with a peer any more, for as long as its deeds say.
+  mutating func bar(
+    _ peer: PeerID, _ reason: BlacklistReason, evidence: [UInt8] = [], for duration: Duration? = nil
+  ) {
+    guard peer != me else { return }
+    guard configuration.reputation.mode == .acting || reason == .byHand else {
+      if configuration.reputation.mode == .watching { commons.notice(.wouldBar(peer, reason)) }
+      return
+    }
+    guard
+      commons.firewall.bar(peer, reason, evidence: evidence, for: duration, at: commons.now),
+      let entry = commons.firewall.blacklist.entry(of: peer, at: commons.now)
+    else { return }
+    commons.counters.barred += 1
+    commons.notice(.barred(peer, reason, for: entry.until - entry.since))
+    if entry.until < .distantFuture { commons.ring(.bars, at: entry.until) }
+    if commons.peers.isConnected(peer) {
+      commons.surface(.disconnect(peer, Severance("barred: \(reason.text)")))
+    }
+  }
+
+  /// Forgives a peer, on an operator's word.
+  mutating func unbar(_ peer: PeerID) {
+    if commons.firewall.unbar(peer) { commons.notice(.unbarred(peer)) }
+  }
+
+  /// Some bars may have ended.
+  mutating func endBars() {
+    for peer in commons.firewall.sweep(commons.now) { commons.notice(.unbarred(peer)) }
+  }
+
+  /// Takes in who was barred before a restart.
+  mutating func restore(_ records: [BlacklistRecord], wallClock: Int64) {
+    commons.firewall.restore(records, at: commons.now, wallClock: wallClock)
+    for entry in commons.firewall.blacklist.barred(at: commons.now) where entry.until < .distantFuture {
+      commons.ring(.bars, at: entry.until)
+    }
+    for peer in commons.peers.connected where isBarred(peer) {
+      commons.surface(.disconnect(peer, Severance("barred")))
+    }
+  }
+
+  /// Whether we have nothing to do with this peer, nor with what it wrote.
+  func isBarred(_ peer: PeerID) -> Bool { commons.firewall.blacklist.bars(peer, at: commons.now) }
+
+  /// Who is barred, as plain values that outlive a restart.
+  /// - Parameter wallClock: seconds since 1970, now.
+  public func blacklist(wallClock: Int64) -> [BlacklistRecord] {
+    commons.firewall.blacklist.records(at: commons.now, wallClock: wallClock)
+  }
+
+  // MARK: Copies
+
+  /// The peer gave what it had given before: an offence where digests come first, for who offers first and gives once
+  /// never has to repeat; elsewhere something to be seen.
+  mutating func repeated(_ id: MessageID, by peer: PeerID, on topic: Topic, _ manner: Manner) {
+    guard manner != .push, manner != .direct, manner != .antiEntropy,
+      commons.firewall.accuses(id, of: peer, at: commons.now)
+    else { return }
+    commons.observe(.circulated, of: peer)
+    if manner == .digestFirst { bar(peer, .circulation, evidence: id.bytes) }
+  }
+}
+
+extension BlacklistReason {
+  /// In words for people.
+  public var text: String {
+    switch self {
+    case .circulation: "it gave the same message again, unasked"
+    case .examinedBad: "it vouched for a bad message"
+    case .undecodable: "it sent what nobody can read"
+    case .corruptContent: "it signed what cannot be right"
+    case .unretracted: "it passed on bad messages and took none back"
+    case .score: "its score fell too low"
+    case .byHand: "by hand"
+    }
+  }
+}
