@@ -8,6 +8,10 @@ extension Node {
     commons.counters.framesReceived += 1
     commons.counters.messagesReceived += UInt64(frame.messages.count)
     if !frame.subscriptions.isEmpty { subscriptions(frame.subscriptions, from: peer, frame.manner) }
+    guard commons.reputation.standing(of: peer) != .blocked else {
+      commons.counters.unheard += 1
+      return
+    }
     for message in frame.messages { receive(message, from: peer, frame.manner) }
     if !frame.controls.isEmpty { words(frame.controls, from: peer, frame.manner) }
   }
@@ -43,7 +47,8 @@ extension Node {
   /// Wants are answered here, for all manners alike; everything else is for the dissemination.
   private mutating func words(_ controls: [Control], from peer: PeerID, _ manner: Manner) {
     var others: [Control] = []
-    for control in controls {
+    let standing = commons.reputation.standing(of: peer)
+    for control in controls where standing > .ignored || !(control.isOffer || control.isWant) {
       switch control {
       case .want(let ids): serve(ids, to: peer, manner)
       case .lack(let ids): for id in ids { lacked(id, by: peer, manner) }
@@ -92,23 +97,27 @@ extension Node {
     // Where there are no objects the field that says so is one we do not know: other nodes pass it on.
     let wire = policy.objects == nil && received.kind != .plain ? received.asPlain : received
     if wire.kind == .piece { return receivePiece(wire, from: peer) }
-    if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
+    if let fault = Node.shapeFault(of: wire, under: policy) {
+      return reject(nil, on: wire.topic, [peer], fault)
+    }
     let id =
       if case .contentHash = policy.identification {
         commons.twins.id(of: wire)
       } else {
         policy.identification.id(of: wire)
       }
-    guard id.count <= configuration.wire.idSizeMax else { return reject(nil, [peer], .tooLarge) }
+    guard id.count <= configuration.wire.idSizeMax else {
+      return reject(nil, on: wire.topic, [peer], .tooLarge)
+    }
     if let fate = commons.fate(of: id) {
       // While the application judges, whoever sends the same is a holder.
       if fate == .pending, commons.validation.add(wire, id: id, from: peer) == .same {
         if commons.awaiting.waits(id) { holds(id, peer) }
       }
-      return duplicate(id, fate, from: peer, policy)
+      return duplicate(id, fate, on: wire.topic, from: peer, policy)
     }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
-    if wire.claimedAuthor == me { return reject(id, [peer], .selfOrigin) }
+    if wire.claimedAuthor == me { return reject(id, on: wire.topic, [peer], .selfOrigin) }
     switch commons.validation.add(wire, id: id, from: peer) {
     case .same, .rival:
       commons.counters.duplicates += 1
@@ -140,17 +149,22 @@ extension Node {
   }
 
   private mutating func duplicate(
-    _ id: MessageID, _ fate: SeenFilter.Fate, from peer: PeerID, _ policy: TopicPolicy
+    _ id: MessageID, _ fate: SeenFilter.Fate, on topic: Topic, from peer: PeerID, _ policy: TopicPolicy
   ) {
     commons.counters.duplicates += 1
     commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
-    if fate == .rejected { commons.observe(.invalidMessage, of: peer) }
+    switch fate {
+    case .rejected: commons.observe(.invalidMessage, of: peer, on: topic)
+    case .accepted: commons.reputation.duplicate(id, by: peer, on: topic, at: commons.now)
+    case .pending, .ignored: break
+    }
     tell(policy, .echoed(id, by: peer))
   }
 
   private mutating func begin(
     _ message: Message, from peer: PeerID, _ policy: TopicPolicy, _ manner: Manner
   ) {
+    commons.transferred(message.id, message.wire.bytes.count, by: peer)
     if message.wire.signature == nil, !policy.isJudged, message.wire.kind == .plain {
       // Nothing to examine: believed in the turn it came in.
       tell(policy, .met(message.id, message.wire, from: peer))
@@ -166,7 +180,7 @@ extension Node {
     let ticket = takeTicket()
     guard commons.validation.begin(message, from: peer, isHealed: manner == .antiEntropy, ticket) else {
       commons.counters.throttled += 1
-      return reject(message.id, [peer], .queueFull)
+      return reject(message.id, on: message.topic, [peer], .queueFull)
     }
     charge(peer)
     tell(policy, .met(message.id, message.wire, from: peer))
@@ -180,7 +194,8 @@ extension Node {
   mutating func checked(_ ticket: Ticket, _ authentic: Bool) {
     guard let examination = commons.validation.examination(ticket, .proof) else { return }
     if authentic { return proven(ticket) }
-    reject(examination.message.id, Array(examination.holders), .invalidSignature)
+    reject(
+      examination.message.id, on: examination.message.topic, Array(examination.holders), .invalidSignature)
     if let rival = commons.validation.tryRival(of: examination.message.id) {
       turn(from: examination, to: rival.message)
       if rival.message.wire.signature == nil { return proven(ticket) }
@@ -227,7 +242,7 @@ extension Node {
     guard commons.validation.canJudge(message.topic) else {
       commons.seen.settle(id, .ignored)
       commons.counters.throttled += 1
-      reject(id, Array(examination.holders), .throttled)
+      reject(id, on: message.topic, Array(examination.holders), .throttled)
       return refuse(id)
     }
     commons.validation.beginJudgement(id)
@@ -243,7 +258,7 @@ extension Node {
     case .await(let needs): return park(message, for: needs)
     case .reject:
       commons.seen.settle(id, .rejected)
-      reject(id, Array(examination.holders), .failed)
+      reject(id, on: message.topic, Array(examination.holders), .failed)
     case .ignore:
       commons.seen.settle(id, .ignored)
       commons.counters.ignored += 1
@@ -276,6 +291,10 @@ extension Node {
     _ message: Message, holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
   ) {
     commons.counters.delivered += 1
+    // Who was asked for it had it first only if it offered first, which its dissemination knows.
+    commons.reputation.delivered(
+      message.id, by: holders, on: message.topic, ranks: policy.spread != .digestFirst && !isHealed,
+      at: commons.now)
     keep(message, policy)
     commons.surface(.deliver(message, from: holders[0]))
     tell(
@@ -297,7 +316,7 @@ extension Node {
   }
 
   /// Counts and tells why a message was not believed. What is the senders' fault is held against them.
-  mutating func reject(_ id: MessageID?, _ senders: [PeerID], _ reason: Rejection) {
+  mutating func reject(_ id: MessageID?, on topic: Topic, _ senders: [PeerID], _ reason: Rejection) {
     let observation: Observation? =
       switch reason {
       case .missingSignature, .unexpectedSignature, .unexpectedAuthInfo, .invalidSignature, .failed,
@@ -310,7 +329,7 @@ extension Node {
     if observation != nil { commons.counters.rejected += 1 }
     for peer in senders {
       commons.notice(.rejected(id, from: peer, reason))
-      if let observation { commons.observe(observation, of: peer) }
+      if let observation { commons.observe(observation, of: peer, on: topic) }
     }
   }
 

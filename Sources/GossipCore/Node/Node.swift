@@ -62,8 +62,10 @@ public struct Node: Sendable {
     commons.forwarded = 0
     commons.pieceBytes = 0
     if commons.store.nextExpiry <= commons.now { commons.store.expire(at: commons.now) }
+    if commons.reputation.nextTick <= commons.now { commons.reputation.decay(at: commons.now) }
     take(input)
     ringDueAlarms()
+    if commons.reputation.hasNotices { tellStandings() }
     if !commons.store.withdrawn.isEmpty { tellWithdrawn() }
     commons.outbox.flush(into: &commons.surfaced, &commons.counters)
     effects.append(contentsOf: commons.surfaced)
@@ -94,6 +96,7 @@ public struct Node: Sendable {
     case .withdraw(let token): tell(.direct, .told(.withdraw(inquiry: token)))
     case .answer(let ticket, let answer): tell(.direct, .told(.answer(ticket, answer)))
     case .epoch(let epoch): tell(.digestFirst, .told(.epoch(epoch)))
+    case .score(let peer, let score): commons.reputation.applicationScore(peer, score)
     case .checked(let ticket, let authentic): checked(ticket, authentic)
     case .judged(let ticket, let verdict): judged(ticket, verdict)
     case .signed(let ticket, let signature, let key): signed(ticket, signature, key)
@@ -108,6 +111,7 @@ public struct Node: Sendable {
       switch alarm {
       case .heartbeat:
         commons.seen.sweep(commons.now)
+        commons.reputation.sweep(at: commons.now)
         commons.objects.sweep(commons.now, heldBy: commons.store)
         tell(.gossipSub, .rang(alarm, due: due))
       case .stagger: tell(.gossipSub, .rang(alarm, due: due))
@@ -138,6 +142,17 @@ public struct Node: Sendable {
     }
   }
 
+  /// Nobody waits for what a blocked peer promised: it would not be heard.
+  private mutating func tellStandings() {
+    while commons.reputation.hasNotices {
+      for notice in commons.reputation.takeNotices() {
+        commons.notice(.reputation(notice))
+        guard case .standing(let peer, .blocked, _, isActing: true) = notice else { continue }
+        for (manner, id) in commons.releasePromises(of: peer, owes: false) { gaveUp(id, manner) }
+      }
+    }
+  }
+
   mutating func takeTicket() -> Ticket {
     defer { nextTicket += 1 }
     return Ticket(number: nextTicket)
@@ -148,6 +163,7 @@ public struct Node: Sendable {
   private mutating func connected(_ peer: PeerID, _ link: Link) {
     guard !commons.peers.isConnected(peer), peer != me else { return }
     commons.peers.connect(peer, link)
+    commons.reputation.connected(peer, ip: link.ip, at: commons.now)
     commons.notice(.connected(peer, link))
   }
 
@@ -162,7 +178,8 @@ public struct Node: Sendable {
     }
     _ = commons.peers.disconnect(peer)
     commons.unwanted.forget(peer)
-    for (manner, id) in commons.releasePromises(of: peer) { gaveUp(id, manner) }
+    for (manner, id) in commons.releasePromises(of: peer, owes: true) { gaveUp(id, manner) }
+    commons.reputation.disconnected(peer, at: commons.now)
     commons.notice(.disconnected(peer, severance))
   }
 
@@ -194,6 +211,7 @@ public struct Node: Sendable {
     }
     commons.joined[topic] = policy
     commons.store.follow(policy, on: topic, at: commons.now)
+    commons.reputation.follow(topic, policy.scoring)
     for manner in current where !policy.uses(manner) { leave(topic, manner) }
     for manner in policy.manners {
       speak(manner)
@@ -215,6 +233,7 @@ public struct Node: Sendable {
     guard let policy = commons.joined.removeValue(forKey: topic) else { return }
     stopAwaiting(on: topic)
     for manner in policy.manners { leave(topic, manner) }
+    commons.reputation.forget(topic)
     commons.store.follow(nil, on: topic, at: commons.now)
   }
 
@@ -236,7 +255,10 @@ public struct Node: Sendable {
       return Snapshot.Peer(
         id: id, link: entry.link, speaks: entry.speaks.compactMap { $0 },
         topics: Array(OrderedSet(entry.announced.flatMap { $0 })),
-        observations: entry.observations.map { ($0.key, $0.value) }, isPaused: entry.isPaused)
+        observations: entry.observations.map { ($0.key, $0.value) }, isPaused: entry.isPaused,
+        score: commons.reputation.score(of: id),
+        partnerScore: commons.reputation.partnerScore(of: id, at: commons.now),
+        standing: commons.reputation.standing(of: id))
     }
     let topics = commons.joined.map { topic, policy in
       Snapshot.Joined(
@@ -245,6 +267,9 @@ public struct Node: Sendable {
     }
     return Snapshot(me: me, peers: peers, topics: topics, counters: counters, sizes: sizes)
   }
+
+  /// Why a peer's scores are what they are, term by term; it need not be connected.
+  public func explain(_ peer: PeerID) -> Explanation { commons.reputation.explain(peer, at: commons.now) }
 
   /// Members of a topic that can be spoken to: by its own manner if it is joined, by any if not.
   public func members(of topic: Topic) -> [PeerID] {
@@ -257,7 +282,8 @@ public struct Node: Sendable {
     var counters = commons.counters
     counters.evicted +=
       commons.seen.evicted + commons.store.evicted + commons.wants.refused
-      + commons.awaiting.refused + commons.objects.evicted
+      + commons.awaiting.refused + commons.objects.evicted + commons.reputation.evicted
+    counters.selfBlames = commons.reputation.selfBlames
     return counters
   }
 
@@ -273,6 +299,7 @@ public struct Node: Sendable {
     sizes.objectBytes = commons.objects.bytes
     sizes.alarms = commons.alarms.count
     sizes.peers = commons.peers.count
+    sizes.remembered = commons.reputation.remembered
     sizes.perPeer = disseminations.reduce(commons.unwanted.peers) { $0 + $1.perPeerEntries }
     return sizes
   }

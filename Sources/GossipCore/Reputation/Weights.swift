@@ -42,7 +42,7 @@ extension Observation {
     case .selfOrigin: Weights(behaviour: 0.25, isAmbiguous: true)
     case .earlyGraft: Weights(behaviour: 1)
     case .unasked: Weights(behaviour: 0.5, integrity: 8)
-    case .garbled: Weights(behaviour: 4, integrity: 32)
+    case .garbled: Weights(behaviour: 3, integrity: 32)
     case .invalidMessage, .falseDigest: Weights(invalid: 1, integrity: 32)
     }
   }
