@@ -268,6 +268,9 @@ public struct Node: Sendable {
     return Snapshot(me: me, peers: peers, topics: topics, counters: counters, sizes: sizes)
   }
 
+  /// Whether anything is known of the peer's conduct: it is connected, or was.
+  public func knows(_ peer: PeerID) -> Bool { commons.reputation.knows(peer) }
+
   /// Why a peer's scores are what they are, term by term; it need not be connected.
   public func explain(_ peer: PeerID) -> Explanation { commons.reputation.explain(peer, at: commons.now) }
 

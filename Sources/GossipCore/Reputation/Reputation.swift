@@ -471,6 +471,9 @@ public struct Reputation: Sendable {
 
   // MARK: Reading
 
+  /// Whether the peer is connected or remembered.
+  func knows(_ peer: PeerID) -> Bool { records[peer] != nil }
+
   /// GossipSub's score; 0 of a peer that is not known.
   public func score(of peer: PeerID) -> Double {
     records.index(forKey: peer).map { score(at: $0) } ?? 0
