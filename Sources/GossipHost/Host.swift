@@ -232,6 +232,14 @@ public actor Host: Service {
   /// A reading of the node: peers, topics with their meshes, counters, sizes.
   public var snapshot: Snapshot { node.snapshot }
 
+  /// Why a peer stands as it does: every term of its scores, and what was seen of it last. Nil if nothing is known of
+  /// it.
+  public func explain(_ peer: PeerID) -> Explanation? { node.knows(peer) ? node.explain(peer) : nil }
+
+  /// The application's own opinion of a peer that is connected or remembered, which enters its score (P5): below 0 it
+  /// leaves the mesh, below the graylist threshold it is no longer heard. Anything but a finite number counts as 0.
+  public func setApplicationScore(_ score: Double, of peer: PeerID) { handle(.score(peer, score)) }
+
   /// Members of a topic that can be spoken to now.
   func members(of topic: Topic) -> [PeerID] { node.members(of: topic) }
 

@@ -14,6 +14,11 @@ public struct HostConfiguration: Sendable {
   public var bootstrap: [Multiaddr] = []
   /// The protocol's own settings.
   public var node = Configuration()
+  /// How peers are judged; a part of `node`.
+  public var reputation: ReputationParameters {
+    get { node.reputation }
+    set { node.reputation = newValue }
+  }
   /// Sockets, or memory.
   public var transport = Transport.tcp
   /// What identify tells others about this software.

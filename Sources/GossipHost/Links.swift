@@ -228,7 +228,9 @@ extension Host {
     // A paused peer stays paused, however many connections it opens.
     if links[peer]?.isPaused == true { connection.loop.execute { connection.setReading(false) } }
     guard isFirst else { return trim(peer, newest: connection) }
-    let link = Link(isOutbound: connection.role == .dialer, address: connection.address.description)
+    let link = Link(
+      isOutbound: connection.role == .dialer, address: connection.address.description,
+      ip: connection.address.ip)
     inputs.append(.connected(peer, link))
   }
 

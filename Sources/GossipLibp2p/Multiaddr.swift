@@ -290,6 +290,12 @@ extension Multiaddr: CustomStringConvertible {
 }
 
 extension Multiaddr {
+  /// The IP address it begins with, 4 or 16 bytes; empty if it begins with anything else.
+  public var ip: [UInt8] {
+    guard let first = components.first, first.part == .ip4 || first.part == .ip6 else { return [] }
+    return Array(first.value)
+  }
+
   /// Where a TCP connection can be made to.
   public struct TCPEndpoint: Hashable, Sendable {
     /// What names the host.

@@ -31,6 +31,11 @@ import Testing
     ("degreeOutbound", { ($0.degree, $0.degreeOutbound) = (9, 4) }),  // half of D, rounded down
     ("", { ($0.degreeLow, $0.degreeOutbound) = (2, 1) }),
     ("degreeOutbound", { ($0.degreeLow, $0.degreeOutbound) = (2, 2) }),
+    ("", { $0.degreeScore = 0 }), ("degreeScore", { $0.degreeScore = -1 }),
+    ("", { $0.opportunisticGraftTicks = 0 }),
+    ("opportunisticGraftTicks", { $0.opportunisticGraftTicks = -1 }),
+    ("", { $0.opportunisticGraftPeers = 0 }),
+    ("opportunisticGraftPeers", { $0.opportunisticGraftPeers = -1 }),
     ("", { $0.degreeOutbound = 0 }), ("degreeOutbound", { $0.degreeOutbound = -1 }),
     ("", { $0.degreeLazy = 0 }), ("degreeLazy", { $0.degreeLazy = -1 }),
     ("", { $0.gossipFactor = 0 }), ("", { $0.gossipFactor = 1 }),

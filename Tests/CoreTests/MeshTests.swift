@@ -151,3 +151,14 @@ import Testing
     #expect(!unwanted.contains(id(1), by: peer(1)) && unwanted.peers == 0)
   }
 }
+
+@Suite struct `A median of scores` {
+  // GS-54
+  @Test func `is the one in the middle, or the higher one of two`() {
+    #expect(GossipSub.median([]) == 0)
+    #expect(GossipSub.median([7]) == 7)
+    #expect(GossipSub.median([3, 1]) == 3)
+    #expect(GossipSub.median([5, -1, 2]) == 2)
+    #expect(GossipSub.median([4, 1, 3, 2]) == 3)
+  }
+}

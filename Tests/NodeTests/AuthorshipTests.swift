@@ -127,7 +127,7 @@ import Testing
     let told = lone.hear(encoded: [2 << 3 | 2, UInt8(keyed.count)] + keyed, from: peer(1))
     #expect(told.rejected == [.unexpectedAuthInfo])
     let plain = WireMessage.anonymous("4")
-    #expect(lone.hear(plain, from: peer(1)).delivered == [plain.contentID])
+    #expect(lone.hear(plain, from: peer(2)).delivered == [plain.contentID])
   }
 
   // GS-22

@@ -26,7 +26,7 @@ import Testing
 
   // GS-148
   @Test func `of ten minutes among peers that come and go leaves nothing of them behind`() {
-    let lone = Lone()
+    let lone = Lone { $0.reputation.peerScore.retainFor = .seconds(100) }
     var dice = Dice(148)
     lone.join(t)
     lone.join(u)

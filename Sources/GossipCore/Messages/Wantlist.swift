@@ -15,6 +15,8 @@ public struct Wantlist: Sendable {
     let patience: Duration
     /// Who was asked last; its promise is open.
     var asked: PeerID?
+    /// When it was asked.
+    var askedAt = Instant.zero
     /// Which asking of the whole list this is; other entries of `promises` mean earlier ones.
     var asking: UInt64 = 0
     /// Others who offered it, in the order of their offers.
@@ -76,6 +78,7 @@ public struct Wantlist: Sendable {
   private mutating func ask(_ peer: PeerID, for id: MessageID, _ now: Instant) {
     askings += 1
     wants[id]!.asked = peer
+    wants[id]!.askedAt = now
     wants[id]!.asking = askings
     promises.insert(Promise(until: now + wants[id]!.patience, asking: askings, id: id))
   }
@@ -89,6 +92,8 @@ public struct Wantlist: Sendable {
     var broken = OrderedDictionary<PeerID, Int>()
     /// Whom to ask now for what.
     var ask = OrderedDictionary<PeerID, (manner: Manner, ids: [MessageID])>()
+    /// The manners of promises that were open when the peer left.
+    var owed: [Manner] = []
     /// What nobody is left to give.
     var gaveUp: [(Manner, MessageID)] = []
   }
@@ -107,13 +112,16 @@ public struct Wantlist: Sendable {
     return outcome
   }
 
-  /// Frees what this peer promised; others are asked instead. Nothing is held against a peer that left.
+  /// Frees what this peer promised; others are asked instead. No promise is broken.
   mutating func release(_ peer: PeerID, at now: Instant) -> Outcome {
     var outcome = Outcome()
     for promise in promises.unordered.sorted() {
       guard let want = wants[promise.id], want.asking == promise.asking else { continue }
       wants[promise.id]!.others.removeAll { $0 == peer }
-      if want.asked == peer { askNext(promise.id, now, &outcome) }
+      if want.asked == peer {
+        outcome.owed.append(want.manner)
+        askNext(promise.id, now, &outcome)
+      }
     }
     return outcome
   }
@@ -128,6 +136,12 @@ public struct Wantlist: Sendable {
 
   /// Whether the message is wanted, and from whom it was asked last.
   public func asked(for id: MessageID) -> PeerID? { wants[id]?.asked }
+
+  /// When the peer was asked for the message, if it was the last to be asked.
+  func asked(of peer: PeerID, for id: MessageID) -> Instant? {
+    guard !wants.isEmpty, let want = wants[id], want.asked == peer else { return nil }
+    return want.askedAt
+  }
 
   private mutating func askNext(_ id: MessageID, _ now: Instant, _ outcome: inout Outcome) {
     guard let next = wants[id]!.others.popFirst() else {

@@ -42,6 +42,8 @@ public struct Commons: Sendable {
   var retractionAlarm: Instant?
   /// Until when keys of two epochs are in use.
   var handOverUntil: Instant?
+  /// What we saw of each peer, and what follows.
+  public internal(set) var reputation: Reputation
   /// Running totals.
   public internal(set) var counters = Counters()
   /// Manners whose streams are opened to every peer.
@@ -80,6 +82,7 @@ public struct Commons: Sendable {
     awaiting = Awaiting(
       parentsMax: limits.awaitingMax, needsMax: limits.needsMax)
     objects = Objects(sizeMax: limits.objectsSizeMax, keepFor: limits.objectsKeptFor)
+    reputation = Reputation(configuration.reputation, at: birth)
     wants = Wantlist(
       patience: configuration.gossipSub.wantFollowup, countMax: limits.wantsMax,
       holdersMax: limits.holdersPerWant)
@@ -89,6 +92,16 @@ public struct Commons: Sendable {
 
   /// The topic's members for the manner being handled, in the order they joined.
   public func members(of topic: Topic) -> [PeerID] { peers.members(of: topic, by: manner) }
+
+  /// Those of them that stand at least like this.
+  public func members(of topic: Topic, atLeast least: Standing) -> [PeerID] {
+    let members = members(of: topic)
+    return reputation.isEverybodyWelcome
+      ? members : members.filter { reputation.standing(of: $0) >= least }
+  }
+
+  /// Whether the peer's score lets it into the mesh.
+  public func isWelcome(_ peer: PeerID) -> Bool { reputation.standing(of: peer) == .welcome }
 
   /// Whether the peer is a member of the topic, for the manner being handled.
   public func isMember(_ peer: PeerID, of topic: Topic) -> Bool {
@@ -165,15 +178,18 @@ public struct Commons: Sendable {
   public mutating func unwant(_ id: MessageID) { wants.forget(id) }
 
   /// Asks others for what a departed peer had promised.
-  mutating func releasePromises(of peer: PeerID) -> [(Manner, MessageID)] {
-    askNext(wants.release(peer, at: now))
+  /// - Parameter owes: whether leaving in the middle of an exchange is its own doing; Bamboo alone minds that.
+  mutating func releasePromises(of peer: PeerID, owes: Bool) -> [(Manner, MessageID)] {
+    let outcome = wants.release(peer, at: now)
+    if owes, outcome.owed.contains(.digestFirst) { observe(.disrupted, of: peer) }
+    return askNext(outcome)
   }
 
   private mutating func askNext(_ outcome: Wantlist.Outcome) -> [(Manner, MessageID)] {
     for (peer, request) in outcome.ask {
       counters.wantsAsked += UInt64(request.ids.count)
       firewall.requested(request.ids, of: peer, at: now)
-      if peers.version(of: request.manner, with: peer) != nil {
+      if peers.version(of: request.manner, with: peer) != nil, reputation.standing(of: peer) != .blocked {
         outbox.say(.want(request.ids), to: peer, request.manner)
       }
     }
@@ -183,17 +199,24 @@ public struct Commons: Sendable {
 
   // MARK: Speaking
 
-  /// Says a word to a peer, in the frame it gets this turn. A peer without an open stream hears nothing.
+  /// Says a word to a peer, in the frame it gets this turn. A peer without an open stream hears nothing; one that is
+  /// ignored no offers, one that is blocked only that it is out of the mesh.
   public mutating func say(_ control: Control, to peer: PeerID) {
     guard version(with: peer) != nil else { return }
+    switch reputation.standing(of: peer) {
+    case .welcome, .gossipOnly: break
+    case .ignored: if control.isOffer { return }
+    case .blocked: guard case .prune = control else { return }
+    }
     outbox.say(control, to: peer, manner)
   }
 
   /// Sends a message to a peer that may need it.
-  /// - Returns: whether it was sent: not without an open stream, and not to its own author.
+  /// - Returns: whether it was sent: not without an open stream, not to its own author or to who is blocked.
   @discardableResult
   public mutating func forward(_ message: Message, to peer: PeerID) -> Bool {
-    guard version(with: peer) != nil, message.author != peer else { return false }
+    guard version(with: peer) != nil, message.author != peer, reputation.standing(of: peer) != .blocked
+    else { return false }
     outbox.forward(message.wire, to: peer, manner)
     forwarded += 1
     if message.wire.unexaminedHops > 0 { unexamined.sent(message.id, to: peer) }
@@ -236,12 +259,36 @@ public struct Commons: Sendable {
   /// Tells logs, metrics and the curious.
   public mutating func notice(_ notice: Notice) { surfaced.append(.notice(notice)) }
 
-  /// Records what a peer did that counts against it.
-  public mutating func observe(_ observation: Observation, of peer: PeerID, count: Int = 1) {
+  /// Records what a peer did that counts against it, on this topic if on one.
+  public mutating func observe(
+    _ observation: Observation, of peer: PeerID, on topic: Topic? = nil, count: Int = 1
+  ) {
+    reputation.observe(observation, of: peer, on: topic, count: count, at: now)
     _ = peers.update(peer) { $0.observations[observation, default: 0] += count }
     if observation == .brokenPromise { counters.brokenPromises += UInt64(count) }
     notice(.observed(observation, of: peer, count: count))
   }
+
+  /// Records that a peer is in our mesh from now on.
+  public mutating func grafted(_ peer: PeerID, on topic: Topic) {
+    reputation.grafted(peer, on: topic, at: now)
+    notice(.grafted(peer, topic))
+  }
+
+  /// Records that a peer is no longer in our mesh.
+  public mutating func pruned(_ peer: PeerID, from topic: Topic, by party: MeshParty) {
+    reputation.pruned(peer, on: topic, at: now)
+    notice(.pruned(peer, topic, by: party))
+  }
+
+  /// Records how long a peer took to give what it was asked for; what came unasked says nothing.
+  mutating func transferred(_ id: MessageID, _ bytes: Int, by peer: PeerID) {
+    guard let since = wants.asked(of: peer, for: id) else { return }
+    reputation.transferred(bytes, took: now - since, by: peer, at: now)
+  }
+
+  /// The best partners first; equal ones as they come.
+  public func inOrder(_ peers: [PeerID]) -> [PeerID] { reputation.inOrder(peers, at: now) }
 }
 
 /// What peers told us not to send them (IDONTWANT), for a while.

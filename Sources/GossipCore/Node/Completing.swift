@@ -57,7 +57,9 @@ extension Node {
   private mutating func turnAway(_ id: MessageID) {
     commons.objects.abandon(id)
     commons.counters.throttled += 1
-    reject(id, Array(commons.validation.examination(of: id)?.holders ?? []), .throttled)
+    if let examination = commons.validation.examination(of: id) {
+      reject(id, on: examination.message.topic, Array(examination.holders), .throttled)
+    }
     refuse(id)
     commons.seen.expire(id)
   }
@@ -146,7 +148,7 @@ extension Node {
       commons.objects.abandon(id)
       guard let examination = commons.validation.examination(of: id) else { continue }
       commons.seen.settle(id, .ignored)
-      if blamesSenders { reject(id, Array(examination.holders), .incomplete) }
+      if blamesSenders { reject(id, on: examination.message.topic, Array(examination.holders), .incomplete) }
       failing += commons.awaiting.parents(of: .message(id))
       endRefused(id)
     }
@@ -183,7 +185,7 @@ extension Node {
     guard let examination = commons.validation.examination(of: id) else { return }
     guard let objects = policy.objects, let manifest = Manifest(message.wire.payload, objects) else {
       commons.seen.settle(id, .rejected)
-      reject(id, Array(examination.holders), .failed)
+      reject(id, on: message.topic, Array(examination.holders), .failed)
       return refuse(id)
     }
     guard let pieces = commons.objects.begin(id, manifest, from: examination.holders[0]) else {
@@ -208,6 +210,7 @@ extension Node {
     for parent in parents where !commons.objects.put(name, wire.payload.bytes, in: parent) {
       giveUp([parent], blamesSenders: true)  // its manifest contradicts itself about sizes
     }
+    commons.transferred(name, wire.payload.count, by: peer)
     commons.unwant(name)
     for parent in commons.awaiting.arrived(need) { finish(parent) }
     for parent in parents { askForNeeds(of: parent) }

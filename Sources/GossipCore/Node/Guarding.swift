@@ -111,7 +111,7 @@ extension Node {
     guard manner != .push, manner != .direct, manner != .antiEntropy,
       commons.firewall.accuses(id, of: peer, at: commons.now)
     else { return }
-    commons.observe(.circulated, of: peer)
+    commons.observe(.circulated, of: peer, on: topic)
     if manner == .digestFirst { bar(peer, .circulation, evidence: id.bytes) }
   }
 }

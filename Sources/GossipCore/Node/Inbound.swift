@@ -9,6 +9,10 @@ extension Node {
     commons.counters.messagesReceived += UInt64(frame.messages.count)
     chargeBudgets(peer, frame)
     if !frame.subscriptions.isEmpty { subscriptions(frame.subscriptions, from: peer, frame.manner) }
+    guard commons.reputation.standing(of: peer) != .blocked else {
+      commons.counters.unheard += 1
+      return
+    }
     if !frame.messages.isEmpty { receive(frame.messages, from: peer, frame.manner) }
     if !frame.controls.isEmpty { words(frame.controls, from: peer, frame.manner) }
   }
@@ -44,7 +48,8 @@ extension Node {
   /// Wants are answered here, for all manners alike; everything else is for the dissemination.
   private mutating func words(_ controls: [Control], from peer: PeerID, _ manner: Manner) {
     var others: [Control] = []
-    for control in controls {
+    let standing = commons.reputation.standing(of: peer)
+    for control in controls where standing > .ignored || !(control.isOffer || control.isWant) {
       if !commons.awaiting.isEmpty { offered(control, by: peer) }
       switch control {
       case .want(let ids): serve(ids, to: peer, manner)
@@ -95,7 +100,7 @@ extension Node {
   private mutating func receive(_ messages: [WireMessage], from peer: PeerID, _ manner: Manner) {
     guard commons.firewall.admitsMessages(of: peer, at: commons.now, using: &commons.random) else {
       commons.counters.gated += UInt64(messages.count)
-      for (manner, id) in commons.releasePromises(of: peer) { gaveUp(id, manner) }
+      for (manner, id) in commons.releasePromises(of: peer, owes: false) { gaveUp(id, manner) }
       return
     }
     for message in messages { receive(message, from: peer, manner) }
@@ -115,14 +120,18 @@ extension Node {
       commons.counters.strays += 1
       return
     }
-    if let fault = Node.shapeFault(of: wire, under: policy) { return reject(nil, [peer], fault) }
+    if let fault = Node.shapeFault(of: wire, under: policy) {
+      return reject(nil, on: wire.topic, [peer], fault)
+    }
     let id =
       if case .contentHash = policy.identification {
         commons.twins.id(of: wire)
       } else {
         policy.identification.id(of: wire)
       }
-    guard id.count <= configuration.wire.idSizeMax else { return reject(nil, [peer], .tooLarge) }
+    guard id.count <= configuration.wire.idSizeMax else {
+      return reject(nil, on: wire.topic, [peer], .tooLarge)
+    }
     let (known, wasGiven) = commons.fate(of: id, from: peer)
     if wasGiven { repeated(id, by: peer, on: wire.topic, manner) }
     if let fate = known {
@@ -130,14 +139,14 @@ extension Node {
       if fate == .pending, commons.validation.add(wire, id: id, from: peer) == .same {
         if commons.awaiting.waits(id) { holds(id, peer) }
       }
-      return duplicate(id, fate, from: peer, policy)
+      return duplicate(id, fate, on: wire.topic, from: peer, policy)
     }
     if let author = wire.claimedAuthor, isBarred(author) {
       commons.counters.strays += 1
       return
     }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
-    if wire.claimedAuthor == me { return reject(id, [peer], .selfOrigin) }
+    if wire.claimedAuthor == me { return reject(id, on: wire.topic, [peer], .selfOrigin) }
     let copy = commons.validation.add(wire, id: id, from: peer)
     if copy == .again { repeated(id, by: peer, on: wire.topic, manner) }
     switch copy {
@@ -176,18 +185,23 @@ extension Node {
   }
 
   private mutating func duplicate(
-    _ id: MessageID, _ fate: SeenFilter.Fate, from peer: PeerID, _ policy: TopicPolicy
+    _ id: MessageID, _ fate: SeenFilter.Fate, on topic: Topic, from peer: PeerID, _ policy: TopicPolicy
   ) {
     commons.counters.duplicates += 1
     commons.firewall.duplicated(peer, at: commons.now)
     commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
-    if fate == .rejected { commons.observe(.invalidMessage, of: peer) }
+    switch fate {
+    case .rejected: commons.observe(.invalidMessage, of: peer, on: topic)
+    case .accepted: commons.reputation.duplicate(id, by: peer, on: topic, at: commons.now)
+    case .pending, .ignored: break
+    }
     tell(policy, .echoed(id, by: peer))
   }
 
   private mutating func begin(
     _ message: Message, from peer: PeerID, _ policy: TopicPolicy, _ manner: Manner
   ) {
+    commons.transferred(message.id, message.wire.bytes.count, by: peer)
     if message.wire.signature == nil, !policy.isJudged, message.wire.kind == .plain {
       // Nothing to examine: believed in the turn it came in.
       tell(policy, of: message.wire, .met(message.id, message.wire, from: peer))
@@ -205,7 +219,7 @@ extension Node {
     guard commons.validation.begin(message, from: peer, isHealed: manner == .antiEntropy, ticket) else {
       commons.counters.throttled += 1
       commons.firewall.throttles(at: commons.now)
-      return reject(message.id, [peer], .queueFull)
+      return reject(message.id, on: message.topic, [peer], .queueFull)
     }
     charge(peer, message)
     tell(policy, of: message.wire, .met(message.id, message.wire, from: peer))
@@ -220,10 +234,11 @@ extension Node {
   mutating func checked(_ ticket: Ticket, _ authentic: Bool) {
     guard let examination = commons.validation.examination(ticket, .proof) else { return }
     if authentic { return proven(ticket) }
-    reject(examination.message.id, Array(examination.holders), .invalidSignature)
-    if let policy = commons.joined[examination.message.topic] {
-      blame(Array(examination.holders), for: examination.message, isProven: false, policy)
-      takeBack(examination.message.id, policy)
+    let (failed, holders) = (examination.message, Array(examination.holders))
+    reject(failed.id, on: failed.topic, holders, .invalidSignature)
+    if let policy = commons.joined[failed.topic] {
+      blame(holders, for: failed, isProven: false, policy)
+      takeBack(failed.id, policy)
     }
     if let rival = commons.validation.tryRival(of: examination.message.id) {
       turn(from: examination, to: rival.message)
@@ -274,7 +289,7 @@ extension Node {
       commons.seen.settle(id, .ignored)
       commons.counters.throttled += 1
       commons.firewall.throttles(at: commons.now)
-      reject(id, Array(examination.holders), .throttled)
+      reject(id, on: message.topic, Array(examination.holders), .throttled)
       return refuse(id)
     }
     commons.validation.beginJudgement(id)
@@ -290,7 +305,7 @@ extension Node {
     case .await(let needs): return park(message, for: needs)
     case .reject:
       commons.seen.settle(id, .rejected)
-      reject(id, Array(examination.holders), .failed)
+      reject(id, on: message.topic, Array(examination.holders), .failed)
       if let policy = commons.joined[message.topic] {
         blame(Array(examination.holders), for: message, isProven: message.wire.signature != nil, policy)
       }
@@ -327,7 +342,7 @@ extension Node {
   private mutating func believe(
     _ message: Message, holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
   ) {
-    remember(message.id, holders)
+    remember(message, holders, policy, isHealed: isHealed)
     let wentOn = wentOn(message)
     if message.wire.isFor(me) {
       commons.counters.delivered += 1
@@ -345,11 +360,17 @@ extension Node {
   }
 
   /// The first to give a message that proved right gains by it; all are known to have given it.
-  private mutating func remember(_ id: MessageID, _ holders: [PeerID]) {
+  private mutating func remember(
+    _ message: Message, _ holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
+  ) {
+    // Who was asked for it had it first only if it offered first, which its dissemination knows.
+    commons.reputation.delivered(
+      message.id, by: holders, on: message.topic, ranks: policy.spread != .digestFirst && !isHealed,
+      at: commons.now)
     commons.firewall.verified(holders[0], at: commons.now)
     settleReading(holders[0])
     for holder in holders {
-      if let giver = commons.firewall.giver(holder) { commons.seen.give(id, from: giver) }
+      if let giver = commons.firewall.giver(holder) { commons.seen.give(message.id, from: giver) }
     }
   }
 
@@ -366,7 +387,7 @@ extension Node {
   }
 
   /// Counts and tells why a message was not believed. What is the senders' fault is held against them.
-  mutating func reject(_ id: MessageID?, _ senders: [PeerID], _ reason: Rejection) {
+  mutating func reject(_ id: MessageID?, on topic: Topic, _ senders: [PeerID], _ reason: Rejection) {
     let observation: Observation? =
       switch reason {
       case .missingSignature, .unexpectedSignature, .unexpectedAuthInfo, .invalidSignature, .failed,
@@ -379,7 +400,7 @@ extension Node {
     if observation != nil { commons.counters.rejected += 1 }
     for peer in senders {
       commons.notice(.rejected(id, from: peer, reason))
-      if let observation { commons.observe(observation, of: peer) }
+      if let observation { commons.observe(observation, of: peer, on: topic) }
       if observation == .invalidMessage { commons.firewall.failed(peer, at: commons.now) }
     }
   }

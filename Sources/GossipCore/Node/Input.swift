@@ -37,6 +37,8 @@ extension Node {
     case unbar(PeerID)
     /// Who was barred before a restart; `wallClock` is now, in seconds since 1970.
     case restore([BlacklistRecord], wallClock: Int64)
+    /// The application's own opinion of a peer that is connected or remembered: P5 of its score.
+    case score(PeerID, Double)
     /// ← `Effect.check`
     case checked(Ticket, authentic: Bool)
     /// ← `Effect.judge`
@@ -64,11 +66,12 @@ public struct Link: Hashable, Sendable {
   public let isOutbound: Bool
   /// Where the peer is, for people.
   public let address: String
+  /// The peer's IP address, 4 or 16 bytes; empty if it has none.
+  public let ip: [UInt8]
 
   /// Made of its parts.
-  public init(isOutbound: Bool, address: String) {
-    self.isOutbound = isOutbound
-    self.address = address
+  public init(isOutbound: Bool, address: String, ip: [UInt8] = []) {
+    (self.isOutbound, self.address, self.ip) = (isOutbound, address, ip)
   }
 }
 

@@ -62,8 +62,10 @@ public struct Node: Sendable {
     commons.forwarded = 0
     commons.pieceBytes = 0
     if commons.store.nextExpiry <= commons.now { commons.store.expire(at: commons.now) }
+    if commons.reputation.nextTick <= commons.now { commons.reputation.decay(at: commons.now) }
     take(input)
     ringDueAlarms()
+    if commons.reputation.hasNotices { tellStandings() }
     if !commons.store.withdrawn.isEmpty { tellWithdrawn() }
     commons.outbox.flush(into: &commons.surfaced, &commons.counters)
     effects.append(contentsOf: commons.surfaced)
@@ -99,6 +101,7 @@ public struct Node: Sendable {
     case .bar(let peer, let duration): bar(peer, .byHand, for: duration)
     case .unbar(let peer): unbar(peer)
     case .restore(let records, let wallClock): restore(records, wallClock: wallClock)
+    case .score(let peer, let score): commons.reputation.applicationScore(peer, score)
     case .checked(let ticket, let authentic): checked(ticket, authentic)
     case .judged(let ticket, let verdict): judged(ticket, verdict)
     case .signed(let ticket, let signature, let key): signed(ticket, signature, key)
@@ -113,6 +116,7 @@ public struct Node: Sendable {
       switch alarm {
       case .heartbeat:
         commons.seen.sweep(commons.now)
+        commons.reputation.sweep(at: commons.now)
         commons.objects.sweep(commons.now, heldBy: commons.store)
         tell(.gossipSub, .rang(alarm, due: due))
       case .stagger: tell(.gossipSub, .rang(alarm, due: due))
@@ -146,6 +150,17 @@ public struct Node: Sendable {
     }
   }
 
+  /// Nobody waits for what a blocked peer promised: it would not be heard.
+  private mutating func tellStandings() {
+    while commons.reputation.hasNotices {
+      for notice in commons.reputation.takeNotices() {
+        commons.notice(.reputation(notice))
+        guard case .standing(let peer, .blocked, _, isActing: true) = notice else { continue }
+        for (manner, id) in commons.releasePromises(of: peer, owes: false) { gaveUp(id, manner) }
+      }
+    }
+  }
+
   mutating func takeTicket() -> Ticket {
     defer { nextTicket += 1 }
     return Ticket(number: nextTicket)
@@ -160,7 +175,8 @@ public struct Node: Sendable {
       return commons.surface(.disconnect(peer, Severance("barred")))
     }
     commons.peers.connect(peer, link)
-    commons.firewall.connected(peer, [], at: commons.now, &commons.seen)
+    commons.firewall.connected(peer, link.ip, at: commons.now, &commons.seen)
+    commons.reputation.connected(peer, ip: link.ip, at: commons.now)
     commons.notice(.connected(peer, link))
     settleReading(peer)
   }
@@ -176,9 +192,10 @@ public struct Node: Sendable {
     }
     _ = commons.peers.disconnect(peer)
     commons.unwanted.forget(peer)
-    for (manner, id) in commons.releasePromises(of: peer) { gaveUp(id, manner) }
+    for (manner, id) in commons.releasePromises(of: peer, owes: true) { gaveUp(id, manner) }
     commons.firewall.disconnected(peer, at: commons.now)
     commons.reading.remove(peer)
+    commons.reputation.disconnected(peer, at: commons.now)
     commons.notice(.disconnected(peer, severance))
   }
 
@@ -210,6 +227,7 @@ public struct Node: Sendable {
     }
     commons.joined[topic] = policy
     commons.store.follow(policy, on: topic, at: commons.now)
+    commons.reputation.follow(topic, policy.scoring)
     for manner in current where !policy.uses(manner) { leave(topic, manner) }
     for manner in policy.manners {
       speak(manner)
@@ -231,6 +249,7 @@ public struct Node: Sendable {
     guard let policy = commons.joined.removeValue(forKey: topic) else { return }
     stopAwaiting(on: topic)
     for manner in policy.manners { leave(topic, manner) }
+    commons.reputation.forget(topic)
     commons.store.follow(nil, on: topic, at: commons.now)
   }
 
@@ -253,7 +272,10 @@ public struct Node: Sendable {
       return Snapshot.Peer(
         id: id, link: entry.link, speaks: entry.speaks.compactMap { $0 },
         topics: Array(OrderedSet(entry.announced.flatMap { $0 })),
-        observations: entry.observations.map { ($0.key, $0.value) }, isPaused: entry.isPaused)
+        observations: entry.observations.map { ($0.key, $0.value) }, isPaused: entry.isPaused,
+        score: commons.reputation.score(of: id),
+        partnerScore: commons.reputation.partnerScore(of: id, at: commons.now),
+        standing: commons.reputation.standing(of: id))
     }
     let topics = commons.joined.map { topic, policy in
       Snapshot.Joined(
@@ -262,6 +284,12 @@ public struct Node: Sendable {
     }
     return Snapshot(me: me, peers: peers, topics: topics, counters: counters, sizes: sizes)
   }
+
+  /// Whether anything is known of the peer's conduct: it is connected, or was.
+  public func knows(_ peer: PeerID) -> Bool { commons.reputation.knows(peer) }
+
+  /// Why a peer's scores are what they are, term by term; it need not be connected.
+  public func explain(_ peer: PeerID) -> Explanation { commons.reputation.explain(peer, at: commons.now) }
 
   /// Members of a topic that can be spoken to: by its own manner if it is joined, by any if not.
   public func members(of topic: Topic) -> [PeerID] {
@@ -275,7 +303,8 @@ public struct Node: Sendable {
     counters.evicted +=
       commons.seen.evicted + commons.store.evicted + commons.wants.refused
       + commons.awaiting.refused + commons.objects.evicted + commons.firewall.evicted
-      + commons.unexamined.evicted
+      + commons.unexamined.evicted + commons.reputation.evicted
+    counters.selfBlames = commons.reputation.selfBlames
     return counters
   }
 
@@ -294,6 +323,7 @@ public struct Node: Sendable {
     sizes.unexamined = commons.unexamined.count
     sizes.alarms = commons.alarms.count
     sizes.peers = commons.peers.count
+    sizes.remembered = commons.reputation.remembered
     sizes.perPeer = disseminations.reduce(commons.unwanted.peers) { $0 + $1.perPeerEntries }
     return sizes
   }

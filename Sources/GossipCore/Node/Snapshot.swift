@@ -14,6 +14,12 @@ public struct Snapshot: Sendable {
     public let observations: [(Observation, Int)]
     /// Whether we have stopped reading from it.
     public let isPaused: Bool
+    /// GossipSub's score of it; `Node.explain` has the terms.
+    public let score: Double
+    /// Bamboo's score of it, 0 to 1.
+    public let partnerScore: Double
+    /// What is done about its score.
+    public let standing: Standing
   }
 
   /// A topic this node is on.
@@ -68,6 +74,8 @@ public struct Sizes: Hashable, Sendable {
   public var alarms = 0
   /// Connected peers.
   public var peers = 0
+  /// Peers that left and whose scores are remembered.
+  public var remembered = 0
   /// Entries of per-peer state kept by the disseminations: mesh, fanout, backoffs, requests.
   public var perPeer = 0
 }
@@ -110,6 +118,10 @@ public struct Counters: Hashable, Sendable {
   public var passedUnexamined: UInt64 = 0
   /// Those that turned out bad, and were taken back.
   public var retracted: UInt64 = 0
+  /// Frames of blocked peers, of which only subscriptions were heard.
+  public var unheard: UInt64 = 0
+  /// How often most peers looked bad at once, so that none was blamed.
+  public var selfBlames: UInt64 = 0
   /// Frames that were none.
   public var garbled: UInt64 = 0
   /// Items dropped from full outbound queues.

@@ -130,7 +130,7 @@ public struct Infection: Dissemination {
     guard rumors[id] != nil else { return }
     // Only what can be given is offered.
     guard let message = commons.store.message(id) else { return finish(id, &commons) }
-    let members = commons.members(of: message.topic)
+    let members = commons.members(of: message.topic, atLeast: .gossipOnly)
     while !isDone(rumors[id]!) {
       let missing = missing(rumors[id]!)
       let drawn = draw(missing, of: members, except: rumors[id]!.attempted, &commons.random)

@@ -132,7 +132,8 @@ public struct Push: Dissemination {
   private func draw(_ fanout: Int, for copies: [Copy], on topic: Topic, _ commons: inout Commons) -> [PeerID]
   {
     let holders = parameters.drawsHolders ? 0 : copies.map(\.holders.count).max() ?? 0
-    return commons.random.sample(fanout + holders, of: commons.members(of: topic))
+    return commons.random.sample(
+      fanout + holders, of: commons.members(of: topic, atLeast: .gossipOnly))
   }
 
   /// The first of those drawn. Whoever has the message is left out before they are counted, or, if the draw may fall

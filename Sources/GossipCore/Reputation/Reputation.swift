@@ -243,10 +243,11 @@ public struct Reputation: Sendable {
     } else {
       departed[peer] = now
     }
-    forgetDeparted(at: now)
+    sweep(at: now)
   }
 
-  private mutating func forgetDeparted(at now: Instant) {
+  /// Forgets those who left long ago, and who are too many.
+  mutating func sweep(at now: Instant) {
     while let (peer, left) = departed.elements.first {
       if left + parameters.peerScore.retainFor <= now {
         departed.removeFirst()
@@ -470,6 +471,9 @@ public struct Reputation: Sendable {
 
   // MARK: Reading
 
+  /// Whether the peer is connected or remembered.
+  func knows(_ peer: PeerID) -> Bool { records[peer] != nil }
+
   /// GossipSub's score; 0 of a peer that is not known.
   public func score(of peer: PeerID) -> Double {
     records.index(forKey: peer).map { score(at: $0) } ?? 0
@@ -492,13 +496,30 @@ public struct Reputation: Sendable {
       && now - first < parameters.partner.disruptionWindow
   }
 
+  /// The best partners first, and those that break off last; equal ones as they come, all of them unless scores are
+  /// acted upon.
+  func inOrder(_ peers: [PeerID], at now: Instant) -> [PeerID] {
+    guard parameters.mode == .acting, peers.count > 1 else { return peers }
+    let ranks = peers.enumerated().map { place, peer in
+      (peer: peer, place: place, score: partnerScore(of: peer, at: now), isLast: isUnreliable(peer, at: now))
+    }
+    return ranks.sorted { a, b in
+      if a.isLast != b.isLast { return b.isLast }
+      return a.score != b.score ? a.score > b.score : a.place < b.place
+    }.map(\.peer)
+  }
+
+  /// The score by which peers are chosen; 0 of everybody unless scores are acted upon.
+  func merit(of peer: PeerID) -> Double { parameters.mode == .acting ? score(of: peer) : 0 }
+
   /// What the peer's score calls for, acted upon or not.
   public func verdict(on peer: PeerID) -> Standing { records[peer]?.verdict ?? .welcome }
 
-  /// What is to be done about the peer: everybody is welcome where scores are only watched.
-  public func standing(of peer: PeerID) -> Standing {
-    unwelcome == 0 || parameters.mode != .acting ? .welcome : verdict(on: peer)
-  }
+  /// Whether nothing is to be done about any connected peer.
+  var isEverybodyWelcome: Bool { unwelcome == 0 || parameters.mode != .acting }
+
+  /// What is to be done about the connected peer: everybody is welcome where scores are only watched.
+  public func standing(of peer: PeerID) -> Standing { isEverybodyWelcome ? .welcome : verdict(on: peer) }
 
   /// Whether our own messages are pushed to the peer outside the mesh.
   public func isPublishedTo(_ peer: PeerID) -> Bool {

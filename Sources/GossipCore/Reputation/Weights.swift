@@ -46,7 +46,7 @@ extension Observation {
     case .retracted: Weights(integrity: 4)
     case .unretracted: Weights(invalid: 1, integrity: 32)
     case .unasked: Weights(behaviour: 0.5, integrity: 8)
-    case .garbled: Weights(behaviour: 4, integrity: 32)
+    case .garbled: Weights(behaviour: 3, integrity: 32)
     case .invalidMessage, .falseDigest: Weights(invalid: 1, integrity: 32)
     }
   }

@@ -45,6 +45,24 @@ public enum Control: Hashable, Sendable {
   case retract([MessageID])
 }
 
+extension Control {
+  /// Whether it tells what there is to be had.
+  var isOffer: Bool {
+    switch self {
+    case .have, .advert, .slot, .summary, .hello, .digest: true
+    default: false
+    }
+  }
+
+  /// Whether it asks for messages.
+  var isWant: Bool {
+    switch self {
+    case .want, .fetch, .span, .resend: true
+    default: false
+    }
+  }
+}
+
 /// What an advert tells of a message before it is fetched.
 public struct Advert: Hashable, Sendable {
   /// The message's name.

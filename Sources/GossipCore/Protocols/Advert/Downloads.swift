@@ -172,7 +172,7 @@ extension AdvertGossip {
     guard let claim = advertisers[peer]?.claims[id] else { return false }  // it has not vouched for it
     let hash = ContentHash(of: message.wire)
     guard hash == claim.hash, message.wire.bytes.count == claim.size, message.topic == claim.topic else {
-      commons.observe(.invalidMessage, of: peer)
+      commons.observe(.invalidMessage, of: peer, on: message.topic)
       drop(id, of: peer, &commons)
       goOn(id, &commons)
       next(peer, &commons)

@@ -94,18 +94,27 @@ public struct DigestFirst: Dissemination {
     silent[message.id] = nil
     hashes.forget(message.id)
     for holder in accepted.holders { lacks[holder] = nil }
+    rank(givers, accepted, &commons)
     let partners =
       message.wire.way == .subOverlay
       ? among(message, isOwn: accepted.isOwn, &commons) : partners(on: message.topic)
-    let receivers = partners.filter {
-      !accepted.holders.contains($0) && !givers.contains($0) && $0 != message.author
-    }
+    let receivers = commons.inOrder(
+      partners.filter {
+        !accepted.holders.contains($0) && !givers.contains($0) && $0 != message.author
+      })
     if accepted.isOwn, message.payload.count <= parameters.pushBelow {
       for peer in receivers { commons.forward(message, to: peer) }
     } else if !receivers.isEmpty {
       let digest = hashes.advert(of: message)
       for peer in receivers { commons.say(.advert(message.topic, [digest]), to: peer) }
     }
+  }
+
+  /// Those who offer early give us fresh news; a small message may have come without an offer.
+  private func rank(_ givers: [PeerID], _ accepted: Acceptance, _ commons: inout Commons) {
+    guard let bringer = accepted.holders.first, !accepted.isHealed else { return }
+    let order = givers.contains(bringer) ? givers : accepted.holders + givers
+    commons.reputation.ranked(OrderedSet(order).elements, at: commons.now)
   }
 
   /// Tells a partner of everything we still hold on a topic, the newest first.
@@ -195,7 +204,7 @@ public struct DigestFirst: Dissemination {
     guard digest.topic == message.topic, digest.size == UInt64(message.wire.bytes.count),
       digest.hash == Hashes.hash(of: message)
     else {
-      commons.observe(.falseDigest, of: peer)
+      commons.observe(.falseDigest, of: peer, on: message.topic)
       lookElsewhere(for: message.id, than: peer, &commons)
       return false
     }

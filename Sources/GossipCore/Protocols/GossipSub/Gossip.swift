@@ -11,7 +11,7 @@ extension GossipSub {
   mutating func offer(_ topic: Topic, besides partners: [PeerID], _ commons: inout Commons) {
     let ids = commons.store.recent(topic, windows: parameters.historyGossip)
     guard !ids.isEmpty else { return }
-    let outside = commons.members(of: topic).filter { !partners.contains($0) }
+    let outside = commons.members(of: topic, atLeast: .gossipOnly).filter { !partners.contains($0) }
     let count = max(parameters.degreeLazy, Int(parameters.gossipFactor * Double(outside.count)))
     // When there are more than fit, each peer hears of others, so that together they hear of all; who hears of which
     // is drawn anew each time.

@@ -63,7 +63,7 @@ public struct GossipSub: Dissemination {
     guard !mesh.isJoined(topic) else { return }
     mesh.join(topic)
     let known = fanout.remove(topic).filter {
-      mesh.backoff(of: $0, on: topic) == nil && commons.isMember($0, of: topic)
+      mesh.backoff(of: $0, on: topic) == nil && commons.isMember($0, of: topic) && commons.isWelcome($0)
     }
     for peer in known.prefix(parameters.degree) { graft(peer, to: topic, &commons) }
     graftCandidates(parameters.degree - known.count, to: topic, &commons)
@@ -73,7 +73,7 @@ public struct GossipSub: Dissemination {
     for peer in mesh.leave(topic) {
       mesh.back(off: peer, on: topic, until: commons.now + parameters.unsubscribeBackoff)
       sayPrune(topic, to: peer, for: parameters.unsubscribeBackoff, &commons)
-      commons.notice(.pruned(peer, topic, by: .us))
+      commons.pruned(peer, from: topic, by: .us)
     }
   }
 
@@ -81,7 +81,7 @@ public struct GossipSub: Dissemination {
   /// it is offered what was published shortly before it came, so that a first message finds a late first peer.
   private mutating func greet(_ peer: PeerID, on topic: Topic, _ commons: inout Commons) {
     if mesh.isJoined(topic), mesh.members(of: topic).count < parameters.degreeLow,
-      isCandidate(peer, on: topic)
+      isCandidate(peer, on: topic), commons.isWelcome(peer)
     {
       graft(peer, to: topic, &commons)
     }
@@ -92,7 +92,7 @@ public struct GossipSub: Dissemination {
   }
 
   private mutating func forget(_ peer: PeerID, on topic: Topic, _ commons: inout Commons) {
-    if mesh.remove(peer, from: topic) { commons.notice(.pruned(peer, topic, by: .peer)) }
+    if mesh.remove(peer, from: topic) { commons.pruned(peer, from: topic, by: .peer) }
     fanout.remove(peer, from: topic)
   }
 
@@ -117,20 +117,22 @@ public struct GossipSub: Dissemination {
     _ count: Int, to topic: Topic, _ commons: inout Commons, where fits: (PeerID) -> Bool = { _ in true }
   ) {
     guard count > 0 else { return }
-    let candidates = commons.members(of: topic).filter { isCandidate($0, on: topic) && fits($0) }
+    let candidates = commons.members(of: topic, atLeast: .welcome).filter {
+      isCandidate($0, on: topic) && fits($0)
+    }
     for peer in commons.random.sample(count, of: candidates) { graft(peer, to: topic, &commons) }
   }
 
   private mutating func graft(_ peer: PeerID, to topic: Topic, _ commons: inout Commons) {
     mesh.add(peer, to: topic)
     commons.say(.graft(topic), to: peer)
-    commons.notice(.grafted(peer, topic))
+    commons.grafted(peer, on: topic)
   }
 
   mutating func prune(_ peer: PeerID, from topic: Topic, _ commons: inout Commons) {
     mesh.remove(peer, from: topic)
     refuse(peer, topic, &commons)
-    commons.notice(.pruned(peer, topic, by: .us))
+    commons.pruned(peer, from: topic, by: .us)
   }
 
   /// Says PRUNE and keeps the peer out for a while.
@@ -155,6 +157,7 @@ public struct GossipSub: Dissemination {
       commons.observe(.earlyGraft, of: peer, count: isFlood ? 2 : 1)
       return refuse(peer, topic, &commons)
     }
+    guard commons.isWelcome(peer) else { return refuse(peer, topic, &commons) }
     let members = mesh.members(of: topic)
     if members.count >= parameters.degreeHigh {
       let outbound = members.count { commons.peers.isOutbound($0) }
@@ -164,14 +167,14 @@ public struct GossipSub: Dissemination {
       guard isWelcome else { return refuse(peer, topic, &commons) }
     }
     mesh.add(peer, to: topic)
-    commons.notice(.grafted(peer, topic))
+    commons.grafted(peer, on: topic)
   }
 
   private mutating func hearPrune(
     _ topic: Topic, _ seconds: UInt64?, from peer: PeerID, _ commons: inout Commons
   ) {
     guard mesh.isJoined(topic) else { return }
-    if mesh.remove(peer, from: topic) { commons.notice(.pruned(peer, topic, by: .peer)) }
+    if mesh.remove(peer, from: topic) { commons.pruned(peer, from: topic, by: .peer) }
     let backoff =
       switch seconds {
       case nil, 0: parameters.pruneBackoff
@@ -212,7 +215,7 @@ public struct GossipSub: Dissemination {
       if !mesh.isJoined(topic) { _ = fanoutPeers(topic, &commons) }
       declineCopiesOfOwn(message, &commons)
       // A mesh partner need not have subscribed.
-      let everybody = OrderedSet(commons.members(of: topic) + mesh.members(of: topic))
+      let everybody = OrderedSet(published(on: topic, commons) + mesh.members(of: topic))
       for peer in everybody { commons.forward(message, to: peer) }
       return
     }
@@ -256,7 +259,15 @@ public struct GossipSub: Dissemination {
 
   private mutating func fanoutPeers(_ topic: Topic, _ commons: inout Commons) -> [PeerID] {
     fanout.publish(
-      topic, at: commons.now, degree: parameters.degree, members: commons.members(of: topic), &commons.random)
+      topic, at: commons.now, degree: parameters.degree, members: published(on: topic, commons),
+      &commons.random)
+  }
+
+  /// Members whose score lets us push our own messages to them.
+  func published(on topic: Topic, _ commons: Commons) -> [PeerID] {
+    let members = commons.members(of: topic)
+    let reputation = commons.reputation
+    return reputation.isEverybodyWelcome ? members : members.filter { reputation.isPublishedTo($0) }
   }
 }
 
@@ -289,6 +300,11 @@ struct Fanout: Sendable {
     guard let current = topics[topic]?.peers, current.count < degree else { return }
     let candidates = members.filter { !current.contains($0) }
     topics[topic]!.peers += random.sample(degree - current.count, of: candidates)
+  }
+
+  /// Drops peers of the topic that do not hold to this.
+  mutating func keep(_ topic: Topic, where holds: (PeerID) -> Bool) {
+    topics[topic]?.peers.removeAll { !holds($0) }
   }
 
   mutating func remove(_ topic: Topic) -> [PeerID] { topics.removeValue(forKey: topic)?.peers ?? [] }

@@ -6,6 +6,9 @@ public struct GossipSubParameters: Hashable, Sendable {
   public var degreeLow = 5
   /// D_hi: this many or more, and we prune.
   public var degreeHigh = 12
+  /// D_score: of these, the best scored ones stay when a mesh shrinks; the others are drawn. More than `degree` is as
+  /// much as that.
+  public var degreeScore = 4
   /// D_out: mesh partners we want to have dialed ourselves.
   public var degreeOutbound = 2
   /// D_lazy: peers outside the mesh we offer to, at least.
@@ -26,6 +29,10 @@ public struct GossipSubParameters: Hashable, Sendable {
   public var pruneBackoff: Duration = .seconds(60)
   /// The same when we leave the topic.
   public var unsubscribeBackoff: Duration = .seconds(10)
+  /// Every so many heartbeats a mesh whose median score is low takes in better peers; 0 for never.
+  public var opportunisticGraftTicks = 60
+  /// So many at a time.
+  public var opportunisticGraftPeers = 2
   /// Longest pause a peer can impose on us (as in Rust).
   public var backoffMax: Duration = .seconds(3_600)
   /// Grafting again waits this many heartbeats longer than the backoff.
@@ -88,10 +95,12 @@ public struct GossipSubParameters: Hashable, Sendable {
       ("heartbeatDelay", heartbeatDelay), ("heartbeatInterval", heartbeatInterval),
     ] { try require(Duration.settings.contains(value), name, "more than 0, at most ten years", value) }
     for (name, value) in [
-      ("backoffSlack", backoffSlack), ("retransmissions", retransmissions), ("offerLength", offerLength),
+      ("backoffSlack", backoffSlack), ("retransmissions", retransmissions),
+      ("opportunisticGraftTicks", opportunisticGraftTicks),
+      ("opportunisticGraftPeers", opportunisticGraftPeers), ("offerLength", offerLength),
       ("offersPerHeartbeat", offersPerHeartbeat), ("dontWantLength", dontWantLength),
       ("dontWantsPerHeartbeat", dontWantsPerHeartbeat), ("floodPublishSize", floodPublishSize),
-      ("dontWantSize", dontWantSize),
+      ("dontWantSize", dontWantSize), ("degreeScore", degreeScore),
     ] { try require((0...1 << 30).contains(value), name, "0 to 2^30", value) }
     try require(
       (1...1 << 20).contains(dontWantHeartbeats), "dontWantHeartbeats", "1 to 2^20", dontWantHeartbeats)

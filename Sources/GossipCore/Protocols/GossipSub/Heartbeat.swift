@@ -36,27 +36,65 @@ extension GossipSub {
       mesh.clearBackoffs(endedBefore: commons.now - slack)
     }
     for topic in Array(mesh.topics.keys) {
+      for peer in mesh.members(of: topic) where !commons.isWelcome(peer) {
+        prune(peer, from: topic, &commons)
+      }
       keepSize(of: topic, &commons)
       keepOutbound(of: topic, &commons)
+      graftBetter(on: topic, &commons)
       offer(topic, besides: mesh.members(of: topic).filter { lacking[$0] == nil }, &commons)
     }
     keepFanout(&commons)
     commons.store.shift()
   }
 
-  /// Too few partners: graft up to D. Too many: keep D of them, D_out outbound ones among these.
+  /// Too few partners: graft up to D. Too many: keep D of them, the D_score best and D_out outbound ones among these.
   private mutating func keepSize(of topic: Topic, _ commons: inout Commons) {
     let members = mesh.members(of: topic)
     if members.count < parameters.degreeLow {
       graftCandidates(parameters.degree - members.count, to: topic, &commons)
     } else if members.count >= parameters.degreeHigh, members.count > parameters.degree {
-      let shuffled = commons.random.sample(members.count, of: Array(members))
-      let outbound = shuffled.filter { commons.peers.isOutbound($0) }.prefix(parameters.degreeOutbound)
-      let others = shuffled.filter { !outbound.contains($0) }
-      let kept = outbound + others.prefix(parameters.degree - outbound.count)
-      for peer in shuffled where !kept.contains(peer) { prune(peer, from: topic, &commons) }
+      let kept = survivors(commons.random.sample(members.count, of: Array(members)), commons)
+      for peer in members where !kept.contains(peer) { prune(peer, from: topic, &commons) }
     }
   }
+
+  /// D of these: the best, then as they come; where too few of them are outbound, others give way to those.
+  func survivors(_ shuffled: [PeerID], _ commons: Commons) -> [PeerID] {
+    let merits = shuffled.map { commons.reputation.merit(of: $0) }
+    // Equal ones stay in their random order.
+    let ranks = shuffled.indices.sorted { a, b in merits[a] != merits[b] ? merits[a] > merits[b] : a < b }
+    let best = ranks.prefix(min(parameters.degreeScore, parameters.degree))
+    let order =
+      best.map { shuffled[$0] } + shuffled.indices.filter { !best.contains($0) }.map { shuffled[$0] }
+    var kept = Array(order.prefix(parameters.degree))
+    let missing = parameters.degreeOutbound - kept.count { commons.peers.isOutbound($0) }
+    let spare = order.dropFirst(parameters.degree).filter { commons.peers.isOutbound($0) }
+    for peer in spare.prefix(max(0, missing)) {
+      guard let last = kept.lastIndex(where: { !commons.peers.isOutbound($0) }) else { break }
+      kept.remove(at: last)
+      kept.insert(peer, at: 0)
+    }
+    return kept
+  }
+
+  /// A mesh of poor partners would never change by itself: now and then better peers are grafted.
+  ///
+  /// Poor is a median below the threshold; of an even number of scores the higher one in the middle counts.
+  private mutating func graftBetter(on topic: Topic, _ commons: inout Commons) {
+    let interval = UInt64(parameters.opportunisticGraftTicks)
+    let members = mesh.members(of: topic)
+    guard interval > 0, ticks % interval == 0, members.count > 1 else { return }
+    let reputation = commons.reputation
+    let median = GossipSub.median(members.map { reputation.merit(of: $0) })
+    guard median < reputation.parameters.thresholds.opportunisticGraft else { return }
+    graftCandidates(parameters.opportunisticGraftPeers, to: topic, &commons) {
+      reputation.merit(of: $0) > median
+    }
+  }
+
+  /// The one in the middle, or the higher one of two.
+  static func median(_ scores: [Double]) -> Double { scores.isEmpty ? 0 : scores.sorted()[scores.count / 2] }
 
   /// Partners that dialed us may all be one attacker: some must be of our own choosing, even above D.
   private mutating func keepOutbound(of topic: Topic, _ commons: inout Commons) {
@@ -71,8 +109,9 @@ extension GossipSub {
   private mutating func keepFanout(_ commons: inout Commons) {
     fanout.expire(publishedBefore: commons.now - parameters.fanoutFor)
     for topic in fanout.all {
-      fanout.topUp(
-        topic, degree: parameters.degree, members: commons.members(of: topic), &commons.random)
+      let members = published(on: topic, commons)
+      fanout.keep(topic) { members.contains($0) }
+      fanout.topUp(topic, degree: parameters.degree, members: members, &commons.random)
       offer(topic, besides: fanout.peers(of: topic), &commons)
     }
   }
