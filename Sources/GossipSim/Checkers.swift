@@ -62,6 +62,8 @@ public struct Checkers: Sendable {
 
   /// What was found so far, the first hundred.
   public private(set) var findings: [Finding] = []
+  /// How often each found something.
+  public private(set) var counts: [Checker: Int] = [:]
   /// The most that any honest node held of each.
   public private(set) var peak = Sizes()
   /// What nodes may hold.
@@ -78,6 +80,7 @@ public struct Checkers: Sendable {
 
   /// Takes note of something that should not be.
   public mutating func find(_ checker: Checker, _ what: @autoclosure () -> String) {
+    counts[checker, default: 0] += 1
     if findings.count < Checkers.findingsMax { findings.append(Finding(checker: checker, what: what())) }
   }
 

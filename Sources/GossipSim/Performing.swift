@@ -178,6 +178,7 @@ extension World {
   /// Cuts bytes into frames, decodes them, and hands them over in order.
   mutating func receive(_ bytes: [UInt8], _ manner: Manner, _ pipe: Int) {
     let (receiver, sender) = (pipes[pipe].to, residents[pipes[pipe].from].id)
+    let (isWatched, isHostile) = (!residents[receiver].isHostile, residents[pipes[pipe].from].isHostile)
     receivedBytes[receiver] += bytes.count
     var offset = 0
     while offset < bytes.count, pipes[pipe].isOpen {
@@ -189,7 +190,15 @@ extension World {
       traffic.frames += 1
       let body = unsafe bytes.span.bytes.extracting(start..<offset)
       do {
-        tell(receiver, .received(try Frame(decoding: body, on: manner, WireLimits()), from: sender))
+        let frame = try Frame(decoding: body, on: manner, WireLimits())
+        if isWatched {
+          if isHostile {
+            traffic.hostileCopies += frame.messages.count
+          } else {
+            traffic.copies += frame.messages.count
+          }
+        }
+        tell(receiver, .received(frame, from: sender))
       } catch {
         tell(receiver, .garbled(error, from: sender))
       }

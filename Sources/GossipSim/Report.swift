@@ -42,12 +42,16 @@ public struct Report: Sendable {
   public let violations: [String]
   /// What the checkers found, the costs of the end among it.
   public let findings: [Checkers.Finding]
+  /// Deliveries that were not the first of a message at a node.
+  public let repeated: Int
   /// Hostile participants among the nodes.
   public let hostile: Int
   /// Deliveries owed of what was published before the weather cleared, and how many of them took at most five seconds.
   public let early: (owed: Int, prompt: Int)
-  /// Copies of messages that arrived at honest nodes, per message delivered there.
+  /// Copies of messages that honest nodes got from honest nodes, per message delivered there.
   public let copies: Double
+  /// The same of what they got from hostile ones.
+  public let hostileCopies: Double
   /// The most that any honest node held of each; zero where nobody looked.
   public let peak: Sizes
   /// Whom honest nodes have something against.
@@ -73,6 +77,7 @@ public struct Report: Sendable {
     latencies = tally.latencies.sorted()
     duplicates = survivors.reduce(0) { $0 + (world.node($1)?.counters.duplicates ?? 0) }
     copies = Report.copies(in: world)
+    hostileCopies = Report.perDelivery(world.traffic.hostileCopies, in: world)
     bytes = world.traffic.bytes - trafficBefore.bytes
     messageBytes = world.traffic.messageBytes - trafficBefore.messageBytes
     func since(_ before: [Int], _ now: [Int]) -> [Int] {
@@ -93,16 +98,18 @@ public struct Report: Sendable {
     fingerprint = world.fingerprint.description
     hostile = scenario.hostile
     findings = world.checkers?.findings ?? []
+    repeated = world.checkers?.counts[.once] ?? 0
     violations = findings.filter { $0.checker.isSafety }.map(\.description)
     peak = world.checkers?.peak ?? Sizes()
     accused = scenario.isHard ? Report.accused(in: world) : Accused()
   }
 
-  /// Copies of messages that arrived at honest nodes, per message delivered there.
-  static func copies(in world: World) -> Double {
-    let counters = (0..<world.count).compactMap { world.node($0)?.counters }
-    let delivered = counters.reduce(0) { $0 + $1.delivered }
-    return delivered == 0 ? 0 : Double(counters.reduce(0) { $0 + $1.messagesReceived }) / Double(delivered)
+  /// Copies of messages that honest nodes got from one another, per message delivered there.
+  static func copies(in world: World) -> Double { perDelivery(world.traffic.copies, in: world) }
+
+  private static func perDelivery(_ count: Int, in world: World) -> Double {
+    let delivered = world.deliveries.count { !world.isHostile($0.participant) }
+    return delivered == 0 ? 0 : Double(count) / Double(delivered)
   }
 
   private static func accused(in world: World) -> Accused {
@@ -182,7 +189,10 @@ public struct Report: Sendable {
       ("hostile", "\(hostile), \(accused.hostile) of them accused by an honest node"),
       ("honest, accused by an honest node", "\(accused.honest)"),
       ("within 5 s, before the weather cleared", "\(Report.rounded(promptness * 100)) %"),
-      ("copies per delivery", Report.rounded(copies)),
+      (
+        "copies per delivery",
+        "\(Report.rounded(copies)), and \(Report.rounded(hostileCopies)) from the hostile"
+      ),
       ("most held", "\(peak.seen) ids, \(peak.storedBytes / 1_000) kB, \(peak.wants) wants"),
     ]
   }
@@ -205,6 +215,7 @@ public struct Report: Sendable {
       ("mesh_mean", Report.rounded(mesh.mean)), ("events", "\(events)"),
       ("simulated_s", Report.rounded(simulated.inSeconds)), ("seed", "\(seed)"),
       ("hostile", "\(hostile)"), ("prompt", "\(promptness)"), ("copies", Report.rounded(copies)),
+      ("hostile_copies", Report.rounded(hostileCopies)),
       ("accused_hostile", "\(accused.hostile)"), ("accused_honest", "\(accused.honest)"),
       ("peak_seen", "\(peak.seen)"), ("peak_stored_bytes", "\(peak.storedBytes)"),
       ("peak_wants", "\(peak.wants)"),

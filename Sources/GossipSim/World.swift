@@ -98,6 +98,10 @@ public struct World: Sendable {
     public var messageBytes = 0
     /// Items dropped from full queues.
     public var shed = 0
+    /// Copies of messages that honest participants got from honest ones.
+    public var copies = 0
+    /// Copies of messages that honest participants got from hostile ones.
+    public var hostileCopies = 0
   }
 
   /// What went over the links so far, in all and per participant.

@@ -9,7 +9,7 @@ import GossipCore
 struct Disrupting: Trick {
   mutating func send(_ frame: Frame, to peer: PeerID, _ scene: inout Scene) -> Frame {
     guard !frame.messages.isEmpty, frame.manner == scene.manner else { return frame }
-    guard Bool.random(using: &scene.dice) else { return frame.withoutMessages }
+    guard Bool.random(using: &scene.dice) else { return frame }
     scene.cut(peer)
     scene.dial(peer)
     return Frame(frame.manner)
@@ -62,10 +62,18 @@ struct Spoofing: Trick {
 /// Source: Bamboo, "Spamming": corrupt content in a router's hands.
 /// Observable: a signature, or a hash, that does not fit.
 struct Corrupting: Trick {
+  private var done: Set<MessageID> = []  // looked up only
+
   mutating func hear(_ input: Node.Input, _ scene: inout Scene) -> Node.Input? {
-    if case .received(let frame, let source) = input, frame.manner == scene.manner, !frame.messages.isEmpty {
-      let altered = frame.messages.map { alter($0, &scene) }
-      for peer in scene.listeners where peer != source { scene.give(altered, to: peer) }
+    if case .received(let frame, let source) = input, frame.manner == scene.manner {
+      // Once each, and not what another of them altered: otherwise the hostile would only drown one another.
+      let fresh = frame.messages.filter { message in
+        !message.payload.bytes.starts(with: Judging.invalidPayload)
+          && done.insert(scene.plot.policy.identification.id(of: message)).inserted
+      }
+      guard !fresh.isEmpty else { return input }
+      let copies = fresh.map { alter($0, &scene) }
+      for peer in scene.listeners where peer != source { scene.give(copies, to: peer) }
     }
     return input
   }

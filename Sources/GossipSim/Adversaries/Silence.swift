@@ -34,12 +34,19 @@ struct Delaying: Trick {
 /// Source: GossipSub v1.1, "Spam protection"; Bamboo, "Digest first": advertising what one lacks.
 /// Observable: each broken promise, by whoever asked.
 struct BreakingPromises: Trick {
+  private var offered: Set<MessageID> = []  // looked up only
+
   mutating func hear(_ input: Node.Input, _ scene: inout Scene) -> Node.Input? {
-    guard case .received(let frame, let source) = input else { return input }
+    guard case .received(let frame, let source) = input, frame.manner == scene.manner else { return input }
     let offers = frame.controls.filter(\.isOffer)
-    if frame.manner == scene.manner, !offers.isEmpty {
-      for peer in scene.listeners where peer != source { scene.say(offers, to: peer) }
-    }
+    // Once each: otherwise the hostile would only drown one another.
+    let isNews = frame.offered.reduce(false) { offered.insert($1).inserted || $0 }
+    let others = scene.listeners.filter { $0 != source }
+    if isNews { for peer in others { scene.say(offers, to: peer) } }
+    guard scene.manner == .gossipSub || scene.manner == .infection else { return input }
+    let given = frame.messages.map { scene.plot.policy.identification.id(of: $0) }
+    let news = given.filter { offered.insert($0).inserted }
+    if !news.isEmpty { for peer in others { scene.offer(news, to: peer) } }
     return input
   }
 

@@ -16,7 +16,7 @@ struct FloodingGrafts: Trick {
     isGrafting.toggle()
     let topic = scene.plot.topic
     for peer in scene.listeners {
-      scene.say(isGrafting ? [.graft(topic)] : [.prune(topic, backoff: 1), .graft(topic)], to: peer)
+      scene.say([isGrafting ? .graft(topic) : .prune(topic, backoff: 1)], to: peer)
     }
   }
 
@@ -25,11 +25,12 @@ struct FloodingGrafts: Trick {
   }
 }
 
-/// Grafts whoever pruned it, at once and again each second, without waiting for the backoff to end.
+/// Grafts everybody, and whoever prunes it at once and again each second, without waiting for the backoff to end.
 ///
 /// Source: GossipSub v1.1, "Prune backoff".
 /// Observable: each graft before its time.
 struct GraftingEarly: Trick {
+  private var grafted: [PeerID] = []
   private var prunedBy: [PeerID] = []
 
   var pace: Duration? { .seconds(1) }
@@ -46,6 +47,10 @@ struct GraftingEarly: Trick {
   }
 
   mutating func act(_ scene: inout Scene) {
+    for peer in scene.listeners where !grafted.contains(peer) {
+      grafted.append(peer)
+      scene.say([.graft(scene.plot.topic)], to: peer)
+    }
     for peer in prunedBy where scene.streams[peer] != nil { scene.say([.graft(scene.plot.topic)], to: peer) }
   }
 
