@@ -85,4 +85,8 @@ struct Pipe: Sendable {
   var isResuming = false
   var unread: [(manner: Manner, bytes: [UInt8])] = []
   var isOpen = true
+  /// Bytes per second.
+  var bandwidth = Int.max
+  /// Nothing leaves; what is said waits in the queues.
+  var isStalled = false
 }

@@ -5,9 +5,21 @@ public protocol Participant: Sendable {
   /// When it wants to be woken, if nothing else happens first.
   var deadline: Instant? { get }
   mutating func handle(_ input: Node.Input, at now: Instant, into effects: inout [Node.Effect])
+  /// What it did in its last turn that no node could ask for; asked of hostile participants only.
+  mutating func takeDeeds() -> [Deed]
+}
+
+/// What a node cannot ask for, and a hostile participant does all the same.
+public enum Deed: Hashable, Sendable {
+  /// Dial this peer, and again whenever the link is lost.
+  case dial(PeerID)
+  /// Write these bytes to its stream of this manner, past the queue; frames with their lengths in front.
+  case write([UInt8], Manner, to: PeerID)
 }
 
 extension Participant {
+  /// Nothing, for those who keep the rules.
+  public mutating func takeDeeds() -> [Deed] { [] }
   /// Its deadline. Mutating, so that asking what is in a table does not copy the whole participant first.
   mutating func nextDeadline() -> Instant? { deadline }
 }

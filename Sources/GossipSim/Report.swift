@@ -1,4 +1,4 @@
-import GossipCore
+public import GossipCore
 
 /// What a simulation showed.
 public struct Report: Sendable {
@@ -40,23 +40,51 @@ public struct Report: Sendable {
   public let fingerprint: String
   /// What should never happen, in words; empty if all is well.
   public let violations: [String]
+  /// What the checkers found, the costs of the end among it.
+  public let findings: [Checkers.Finding]
+  /// Deliveries that were not the first of a message at a node.
+  public let repeated: Int
+  /// Hostile participants among the nodes.
+  public let hostile: Int
+  /// Deliveries owed of what was published before the weather cleared, and how many of them took at most five seconds.
+  public let early: (owed: Int, prompt: Int)
+  /// Copies of messages that honest nodes got from honest nodes, per message delivered there.
+  public let copies: Double
+  /// The same of what they got from hostile ones.
+  public let hostileCopies: Double
+  /// The most that any honest node held of each; zero where nobody looked.
+  public let peak: Sizes
+  /// Whom honest nodes have something against.
+  public let accused: Accused
 
-  init(_ scenario: Scenario, _ world: World, _ survivors: [Int], since before: World.Meter) {
+  /// Whom honest nodes linked with them have something against.
+  public struct Accused: Hashable, Sendable {
+    /// Hostile participants of which some honest node observed something.
+    public var hostile = 0
+    /// The honest of which an honest node observed something.
+    public var honest = 0
+  }
+
+  init(_ scenario: Scenario, _ world: World, _ tally: Tally, since before: World.Meter) {
     let trafficBefore = before.traffic
+    let honest = (0..<world.count).filter { !world.isHostile($0) }
+    let survivors = honest.filter { world.isAlive($0) && world.life(of: $0) == 0 }
     nodes = scenario.nodes
     seed = scenario.seed
-    self.published = world.publications.count
-    delivered = Report.reached(world, survivors)
-    owed = world.publications.count * max(0, survivors.count - 1)
-    let published = world.messages.map { world.publications[$0]?.at }
-    latencies = world.deliveries.compactMap { delivery in
-      published[Int(delivery.number)].map { delivery.at - $0 }
-    }.sorted()
+    published = world.publications.count
+    (delivered, owed) = (tally.delivered, tally.owed)
+    early = (tally.owedEarly, tally.prompt)
+    latencies = tally.latencies.sorted()
     duplicates = survivors.reduce(0) { $0 + (world.node($1)?.counters.duplicates ?? 0) }
+    copies = Report.copies(in: world)
+    hostileCopies = Report.perDelivery(world.traffic.hostileCopies, in: world)
     bytes = world.traffic.bytes - trafficBefore.bytes
     messageBytes = world.traffic.messageBytes - trafficBefore.messageBytes
-    sent = Report.spread(survivors.map { world.sentBytes[$0] - before.sent[$0] })
-    received = Report.spread(survivors.map { world.receivedBytes[$0] - before.received[$0] })
+    func since(_ before: [Int], _ now: [Int]) -> [Int] {
+      survivors.map { now[$0] - ($0 < before.count ? before[$0] : 0) }
+    }
+    sent = Report.spread(since(before.sent, world.sentBytes))
+    received = Report.spread(since(before.received, world.receivedBytes))
     lastHop = Report.lastHop(world)
     frames = world.traffic.frames - trafficBefore.frames
     shed = world.traffic.shed
@@ -68,7 +96,35 @@ public struct Report: Sendable {
     events = world.events
     simulated = world.now - .zero
     fingerprint = world.fingerprint.description
-    violations = Report.violations(in: world)
+    hostile = scenario.hostile
+    findings = world.checkers?.findings ?? []
+    repeated = world.checkers?.counts[.once] ?? 0
+    violations = findings.filter { $0.checker.isSafety }.map(\.description)
+    peak = world.checkers?.peak ?? Sizes()
+    accused = scenario.isHard ? Report.accused(in: world) : Accused()
+  }
+
+  /// Copies of messages that honest nodes got from one another, per message delivered there.
+  static func copies(in world: World) -> Double { perDelivery(world.traffic.copies, in: world) }
+
+  private static func perDelivery(_ count: Int, in world: World) -> Double {
+    let delivered = world.deliveries.count { !world.isHostile($0.participant) }
+    return delivered == 0 ? 0 : Double(count) / Double(delivered)
+  }
+
+  private static func accused(in world: World) -> Accused {
+    var isAccused = [Bool](repeating: false, count: world.count)
+    for index in 0..<world.count {
+      guard let node = world.node(index) else { continue }
+      for peer in node.snapshot.peers where !peer.observations.isEmpty {
+        if let place = world.place(of: peer.id) { isAccused[place] = true }
+      }
+    }
+    var accused = Accused()
+    for index in isAccused.indices where isAccused[index] {
+      if world.isHostile(index) { accused.hostile += 1 } else { accused.honest += 1 }
+    }
+    return accused
   }
 
   private static func spread(_ figures: [Int]) -> (mean: Int, high: Int) {
@@ -84,34 +140,15 @@ public struct Report: Sendable {
     return farthest.isEmpty ? (0, 0) : (farthest[farthest.count / 2], farthest[farthest.count - 1])
   }
 
-  /// Deliveries of published messages to these nodes.
-  static func reached(_ world: World, _ survivors: [Int]) -> Int {
-    var isOwed = [Bool](repeating: false, count: world.count)
-    for index in survivors { isOwed[index] = true }
-    return world.deliveries.count { isOwed[$0.participant] }
-  }
-
-  /// *Once* and *believed*: no message twice at a node, none that nobody published.
-  static func violations(in world: World) -> [String] {
-    var found: [String] = []
-    let isPublished = world.messages.map { world.publications[$0] != nil }
-    var met = [Bool](repeating: false, count: world.count * world.messages.count)
-    for delivery in world.deliveries {
-      let (participant, number) = (delivery.participant, Int(delivery.number))
-      let place = participant * world.messages.count + number
-      if met[place], world.life(of: participant) == 0 {
-        found.append("node \(participant) delivered \(world.messages[number]) twice")
-      }
-      met[place] = true
-      if !isPublished[number] {
-        found.append("node \(participant) delivered \(world.messages[number]), which nobody published")
-      }
-    }
-    return found
-  }
-
   /// Share of the owed deliveries that happened; 1 if none were owed.
   public var coverage: Double { owed == 0 ? 1 : Double(delivered) / Double(owed) }
+  /// Share of the early deliveries owed that took at most five seconds; 1 if none were owed.
+  public var promptness: Double { early.owed == 0 ? 1 : Double(early.prompt) / Double(early.owed) }
+  /// Violations, and what did not reach those it was owed to.
+  public var faults: [String] {
+    guard delivered < owed else { return violations }
+    return violations + ["everyone: \(owed - delivered) of \(owed) deliveries did not happen"]
+  }
   /// Copies received beyond the first, per delivery.
   public var duplicatesPerDelivery: Double { delivered == 0 ? 0 : Double(duplicates) / Double(delivered) }
   /// Bytes sent during the stream, per node.
@@ -142,7 +179,21 @@ public struct Report: Sendable {
       ("control share", "\(Report.rounded(controlShare * 100)) %"),
       ("mesh degree", "\(mesh.low)–\(mesh.high), mean \(Report.rounded(mesh.mean))"),
       ("shed", "\(shed)"), ("simulated", "\(Report.rounded(simulated.inSeconds)) s, \(events) events"),
-      ("seed", "\(seed)"), ("fingerprint", fingerprint),
+    ] + hardRows + [("seed", "\(seed)"), ("fingerprint", fingerprint)]
+  }
+
+  /// What matters only when something was wrong.
+  private var hardRows: [(String, String)] {
+    guard peak.peers > 0 else { return [] }
+    return [
+      ("hostile", "\(hostile), \(accused.hostile) of them accused by an honest node"),
+      ("honest, accused by an honest node", "\(accused.honest)"),
+      ("within 5 s, before the weather cleared", "\(Report.rounded(promptness * 100)) %"),
+      (
+        "copies per delivery",
+        "\(Report.rounded(copies)), and \(Report.rounded(hostileCopies)) from the hostile"
+      ),
+      ("most held", "\(peak.seen) ids, \(peak.storedBytes / 1_000) kB, \(peak.wants) wants"),
     ]
   }
 
@@ -163,6 +214,12 @@ public struct Report: Sendable {
       ("control_share", Report.rounded(controlShare)), ("frames", "\(frames)"), ("shed", "\(shed)"),
       ("mesh_mean", Report.rounded(mesh.mean)), ("events", "\(events)"),
       ("simulated_s", Report.rounded(simulated.inSeconds)), ("seed", "\(seed)"),
+      ("hostile", "\(hostile)"), ("prompt", "\(promptness)"), ("copies", Report.rounded(copies)),
+      ("hostile_copies", Report.rounded(hostileCopies)),
+      ("accused_hostile", "\(accused.hostile)"), ("accused_honest", "\(accused.honest)"),
+      ("peak_seen", "\(peak.seen)"), ("peak_stored_bytes", "\(peak.storedBytes)"),
+      ("peak_wants", "\(peak.wants)"),
+      ("peak_per_peer", "\(peak.perPeer)"),
       ("violations", "\(violations.count)"), ("fingerprint", "\"\(fingerprint)\""),
     ]
     return "{" + fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"
@@ -172,5 +229,15 @@ public struct Report: Sendable {
     let hundredths = Int((number * 100).rounded())
     let rest = abs(hundredths % 100)
     return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
+  }
+}
+
+extension Checkers.Checker {
+  /// Whether it must hold at each step, whatever happens.
+  public var isSafety: Bool {
+    switch self {
+    case .once, .believed, .segregated, .attributed, .bounded, .just: true
+    case .everyone, .isolated, .frugal: false
+    }
   }
 }

@@ -1,8 +1,22 @@
 public import GossipCore
 
-/// A network, a stream of messages, and what goes wrong: everything a simulation needs, derived from one seed.
+/// A network, a stream of messages, who attacks it, and what goes wrong: everything a simulation needs, derived from
+/// one seed.
+///
+/// With adversaries or disturbances it has two phases: anything goes while the first messages are published; then the
+/// weather clears, though the hostile stay, some more messages are published, and everything must arrive.
 public struct Scenario: Sendable {
-  /// How many nodes.
+  /// So many participants of one kind.
+  public struct Troop: Hashable, Sendable {
+    /// What they do.
+    public var adversary: Adversary
+    /// How many.
+    public var count: Int
+    /// Made of its parts.
+    public init(_ adversary: Adversary, _ count: Int) { (self.adversary, self.count) = (adversary, count) }
+  }
+
+  /// How many nodes, the hostile included.
   public var nodes = 100
   /// Who dials whom.
   public var topology = Topology.random(dials: 10)
@@ -30,8 +44,23 @@ public struct Scenario: Sendable {
   public var crashes = 0
   /// Whether they come back two seconds later.
   public var restarts = false
+  /// The hostile among the nodes.
+  public var adversaries: [Troop] = []
+  /// What goes wrong, and when.
+  public var disturbances: [Disturbance] = []
+  /// Whether each message depends on one before it.
+  public var chains = false
+  /// Messages published after the weather has cleared, when anything was wrong before.
+  public var messagesAfter = 10
+  /// What honest nodes think of their peers.
+  public var standing: Checkers.Standing = Scenario.standing
+  /// Copies a delivery may cost; nil is as many as it takes.
+  public var copiesMax: Double?
   /// What everything follows from.
   public var seed: UInt64 = 1
+
+  /// What nodes think of their peers, as their snapshots tell it. Nobody keeps account yet.
+  public static let standing: Checkers.Standing = { _, _, _ in nil }
 
   /// The defaults.
   public init() {}
@@ -49,9 +78,17 @@ public struct Scenario: Sendable {
     let sizeMax = policy.objects?.sizeMax ?? 1_000_000
     try require((8...sizeMax).contains(size), "size", "8 to \(sizeMax) bytes", size)
     try require(
-      (1...nodes).contains(publishers), "publishers", "1 to the number of nodes (\(nodes))", publishers)
+      adversaries.allSatisfy { (0...nodes).contains($0.count) } && hostile < nodes, "adversaries",
+      "fewer than the number of nodes (\(nodes))", hostile)
     try require(
-      (0...max(0, nodes - publishers)).contains(crashes), "crashes", "0 to nodes - publishers", crashes)
+      (1...honest).contains(publishers), "publishers", "1 to the number of honest nodes (\(honest))",
+      publishers
+    )
+    try require(
+      (0...max(0, honest - publishers)).contains(crashes), "crashes", "0 to honest nodes - publishers",
+      crashes)
+    try require((0...1_000_000).contains(messagesAfter), "messagesAfter", "0 to 1000000", messagesAfter)
+    for disturbance in disturbances { try disturbance.validate() }
     try require((0...1).contains(network.loss), "loss", "0 to 1", network.loss)
     try require(network.jitter >= .zero, "jitter", "at least 0", network.jitter)
     try require(network.bandwidth > 0, "bandwidth", "more than 0 bytes per second", network.bandwidth)
@@ -62,57 +99,34 @@ public struct Scenario: Sendable {
   /// - Throws: what `validate` throws.
   public func run(_ progress: (Double) -> Void = { _ in }) throws(ConfigurationError) -> Report {
     try validate()
-    var world = World(network, seed: seed)
-    var dice = WorldDice(seed: seed ^ 0x5cea_4a10)
-    populate(&world, &dice)
-    world.run(for: warmUp)
-    let before = world.meter
-    let victims = Array((publishers..<nodes).shuffled(using: &dice).prefix(crashes))
-    let pause = Duration.nanoseconds(Int64(1e9 / rate))
-    for number in 0..<messages {
-      if number == messages / 2 { for victim in victims { world.crash(victim) } }
-      if restarts { revive(victims, &world, &dice, after: number) }
-      world.publish(payload(number), to: topic, by: number % publishers, policy: policy)
-      world.run(for: pause)
-      if number % 64 == 0 { progress(Double(number) / Double(messages)) }
-    }
-    let expected = world.publications.count * max(0, survivors(world).count - 1)
-    world.run(for: patience) { Report.reached($0, survivors($0)) >= expected }
-    progress(1)
-    return Report(self, world, survivors(world), since: before)
+    var trial = Trial(self)
+    return trial.live(progress)
   }
 
-  private func populate(_ world: inout World, _ dice: inout WorldDice) {
-    for _ in 0..<nodes { world.add(configuration) }
-    for index in 0..<nodes { world.tell(index, .subscribe(topic, policy)) }
-    for (a, b) in topology.links(among: nodes, &dice) { world.connect(a, b) }
-  }
+  /// How many are hostile.
+  public var hostile: Int { adversaries.reduce(0) { $0 + $1.count } }
+  /// How many keep the rules.
+  public var honest: Int { nodes - hostile }
+  /// Whether anything is wrong, so that it has two phases.
+  public var isHard: Bool { hostile > 0 || !disturbances.isEmpty }
 
-  /// Two simulated seconds after the crash, at the latest with half of the rest to go, the victims come back, linked
-  /// anew.
-  private func revive(_ victims: [Int], _ world: inout World, _ dice: inout WorldDice, after number: Int) {
-    let pause = min(Int(rate * 2), (messages - messages / 2) / 2)
-    guard number == messages / 2 + pause else { return }
-    for victim in victims {
-      world.restart(victim)
-      world.tell(victim, .subscribe(topic, policy))
-      let others = (0..<nodes).filter { $0 != victim }.shuffled(using: &dice)
-      for other in others.prefix(4) { world.connect(victim, other) }
-    }
-  }
-
-  /// Nodes that lived through everything: a message is owed to these.
-  private func survivors(_ world: World) -> [Int] {
-    (0..<nodes).filter { world.isAlive($0) && world.life(of: $0) == 0 }
-  }
-
-  private func payload(_ number: Int) -> Payload {
+  func payload(_ number: Int) -> [UInt8] {
     var dice = WorldDice(seed: UInt64(number))
     var bytes: [UInt8] = []
     while bytes.count < size {
       let word = dice.next()
       for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(8 * shift))) }
     }
-    return Payload(Array(bytes.prefix(size)))
+    return Array(bytes.prefix(size))
+  }
+}
+
+extension GossipSubParameters {
+  /// Sets the mesh's degree, and the bounds that follow it.
+  public mutating func setDegree(_ degree: Int) {
+    self.degree = degree
+    degreeLow = max(1, degree - 1)
+    degreeHigh = degree * 2
+    degreeOutbound = max(0, min(2, degree / 2 - 1))
   }
 }

@@ -9,44 +9,57 @@ public struct World: Sendable {
   /// How links behave.
   public let model: NetworkModel
   /// The virtual clock.
-  public private(set) var now = Instant.zero
+  public internal(set) var now = Instant.zero
   /// Hash over everything that happened.
-  public private(set) var fingerprint = Fingerprint()
+  public internal(set) var fingerprint = Fingerprint()
   /// Events so far.
-  public private(set) var events = 0
+  public internal(set) var events = 0
   /// What was delivered to applications.
-  public private(set) var deliveries: [Delivery] = []
+  public internal(set) var deliveries: [Delivery] = []
   /// The ids of what was delivered, in the order of first deliveries.
-  public private(set) var messages: [MessageID] = []
+  public internal(set) var messages: [MessageID] = []
   /// What was published, and by whom.
-  public private(set) var publications: [MessageID: Publishing] = [:]
+  public internal(set) var publications: [MessageID: Publishing] = [:]
   /// Answers of `publish`, by token.
-  public private(set) var results: [UInt64: Result<Publication, PublishFailure>] = [:]
+  public internal(set) var results: [UInt64: Result<Publication, PublishFailure>] = [:]
   /// Answers of `ask`, by token.
-  public private(set) var answers: [UInt64: Result<[Reply], AskRefusal>] = [:]
+  public internal(set) var answers: [UInt64: Result<[Reply], AskRefusal>] = [:]
   /// What went over all links.
-  public private(set) var traffic = Traffic()
+  public internal(set) var traffic = Traffic()
 
   /// Judges messages of judged topics; a pure function.
   public var judge: @Sendable (Message, Int) -> Verdict = { _, _ in .accept }
   /// Answers requests; a pure function.
   public var answer: @Sendable (Topic, Payload, Int) -> Answer = { _, payload, _ in .success(payload) }
 
-  /// Bytes each participant handed to its links so far.
-  public private(set) var sentBytes: [Int] = []
-  /// Bytes each participant got from its links so far.
-  public private(set) var receivedBytes: [Int] = []
+  /// Share of the copies of messages that are lost on their way, 0…1; the model's at first.
+  public var loss: Double
+  /// How long after a link was lost whoever had dialed it dials again; nil never does.
+  public var redialAfter: Duration?
+  /// Who watches what honest nodes do, if anybody.
+  public var checkers: Checkers?
 
-  private var residents: [Resident] = []
+  /// Bytes each participant handed to its links so far.
+  public internal(set) var sentBytes: [Int] = []
+  /// Bytes each participant got from its links so far.
+  public internal(set) var receivedBytes: [Int] = []
+
+  /// The names of what was published, in that order.
+  var publicationOrder: [MessageID] = []
+  var residents: [Resident] = []
   /// Per message, by number, the hops to each participant; 0 where it is not, or was published.
-  private var hops: [[UInt8]] = []
-  private var numbers: [MessageID: Int] = [:]
-  private var places: [PeerID: Int] = [:]
-  private var pipes: [Pipe] = []
-  private var queue = EventQueue<Event>()
-  private var dice: WorldDice
+  var hops: [[UInt8]] = []
+  var numbers: [MessageID: Int] = [:]
+  var places: [PeerID: Int] = [:]
+  var pipes: [Pipe] = []
+  /// Partitions in force, a bit each: links that are cut between the two sides, and those that only bring nothing from
+  /// one side to the other.
+  var cuts: UInt64 = 0
+  var stalls: UInt64 = 0
+  var queue = EventQueue<Event>()
+  var dice: WorldDice
   private var nextToken: UInt64 = 1
-  private var effects: [Node.Effect] = []
+  var effects: [Node.Effect] = []
 
   /// A message that reached an application; small, for there are millions.
   public struct Delivery: Sendable {
@@ -62,7 +75,7 @@ public struct World: Sendable {
     /// How many links the message went over to get there, 1 for the publisher's neighbours; 255 or more count as 255.
     public var hops: Int { Int(place & 0xff) }
 
-    fileprivate init(to participant: Int, number: Int, at: Instant, hops: UInt8) {
+    init(to participant: Int, number: Int, at: Instant, hops: UInt8) {
       (place, self.number, self.at) = (UInt32(participant) << 8 | UInt32(hops), Int32(number), at)
     }
   }
@@ -85,6 +98,10 @@ public struct World: Sendable {
     public var messageBytes = 0
     /// Items dropped from full queues.
     public var shed = 0
+    /// Copies of messages that honest participants got from honest ones.
+    public var copies = 0
+    /// Copies of messages that honest participants got from hostile ones.
+    public var hostileCopies = 0
   }
 
   /// What went over the links so far, in all and per participant.
@@ -97,7 +114,7 @@ public struct World: Sendable {
   /// A reading of the meter.
   var meter: Meter { Meter(traffic: traffic, sent: sentBytes, received: receivedBytes) }
 
-  private struct Resident: Sendable {
+  struct Resident: Sendable {
     let id: PeerID
     /// What it speaks, per manner; mixed networks differ here.
     let protocols: [[ProtocolName]]
@@ -110,6 +127,22 @@ public struct World: Sendable {
     /// Peer to outgoing pipe.
     var outgoing = OrderedDictionary<Int, Int>()
     var wakeAt: Instant?
+    /// When this life began.
+    var birth = Instant.zero
+    /// Whether it may break every rule; nobody inside the world can tell.
+    let isHostile: Bool
+    /// Where it says to be; several may share one.
+    let ip: [UInt8]
+    /// Topics its application is on.
+    var topics = OrderedDictionary<Topic, TopicPolicy>()
+    /// Whom it dials, and dials again.
+    var dials = OrderedSet<Int>()
+    /// The side it is on, per partition.
+    var side: UInt64 = 0
+    /// Bytes per second of its links, if that is less than usual.
+    var bandwidth = Int.max
+    /// What its clock shows.
+    var clock = Clock()
 
     func names(of manner: Manner) -> [ProtocolName] {
       let index = Int(manner.rawValue)
@@ -117,17 +150,19 @@ public struct World: Sendable {
     }
   }
 
-  private enum Event: Sendable {
+  enum Event: Sendable {
     case arrive(pipe: Int, Manner, [UInt8])
     case drain(pipe: Int)
     case wake(Int, life: Int)
     case tell(Int, life: Int, Node.Input)
     case open(Manner, Int, life: Int)
+    case dial(Int, Int, life: Int)
   }
 
   /// An empty world.
   public init(_ model: NetworkModel = NetworkModel(), seed: UInt64) {
     self.model = model
+    loss = model.loss
     dice = WorldDice(seed: seed)
   }
 
@@ -141,8 +176,20 @@ public struct World: Sendable {
   public func isAlive(_ index: Int) -> Bool { residents[index].body != nil }
   /// The honest node of this participant; nil if it is dead or masked.
   public func node(_ index: Int) -> Node? { residents[index].body as? Node }
+  /// The node of this participant, under its mask if it wears one; nil if it is dead, or was never a node.
+  public func nodeWithin(_ index: Int) -> Node? {
+    node(index) ?? (residents[index].body as? Masked)?.node
+  }
+  /// Whether it may break every rule.
+  public func isHostile(_ index: Int) -> Bool { residents[index].isHostile }
   /// How often this participant has crashed.
   public func life(of index: Int) -> Int { residents[index].life }
+  /// When its present life began.
+  public func birth(of index: Int) -> Instant { residents[index].birth }
+  /// Its IP address; several participants may share one.
+  public func ip(of index: Int) -> [UInt8] { residents[index].ip }
+  /// Those it is linked with, in the order the links were made.
+  public func linked(with index: Int) -> [Int] { Array(residents[index].outgoing.keys) }
   /// The participant of this name.
   public func place(of peer: PeerID) -> Int? { places[peer] }
 
@@ -165,15 +212,19 @@ public struct World: Sendable {
   }
 
   /// Adds any participant; `make` gives it a body, at first and after each crash.
+  /// - Parameters:
+  ///   - isHostile: whether it may break rules; checkers do not watch it.
+  ///   - ip: its address; one of its own if nil.
   @discardableResult
   public mutating func add(
-    speaking protocols: [[ProtocolName]] = Manner.allCases.map(\.protocols),
-    _ make: @escaping @Sendable (PeerID, [UInt8], Instant) -> any Participant
+    speaking protocols: [[ProtocolName]] = Manner.allCases.map(\.protocols), isHostile: Bool = false,
+    ip: [UInt8]? = nil, _ make: @escaping @Sendable (PeerID, [UInt8], Instant) -> any Participant
   ) -> Int {
     let index = residents.count
     let id = Notional.peer(index)
     places[id] = index
-    residents.append(Resident(id: id, protocols: protocols, make: make))
+    let ip = ip ?? [10] + [16, 8, 0].map { UInt8(truncatingIfNeeded: index >> $0) }
+    residents.append(Resident(id: id, protocols: protocols, make: make, isHostile: isHostile, ip: ip))
     sentBytes.append(0)
     receivedBytes.append(0)
     restart(index)
@@ -186,15 +237,26 @@ public struct World: Sendable {
     for other in Array(residents[index].outgoing.keys) { disconnect(index, other) }
     residents[index].body = nil
     residents[index].life += 1
+    residents[index].topics = [:]
+    checkers?.died(index)
   }
 
-  /// Gives a dead participant a new life under its old name; it has no links yet.
+  /// Gives a dead participant a new life under its old name; it has no links yet, but dials those it had dialed if
+  /// the world redials.
   public mutating func restart(_ index: Int) {
     guard residents[index].body == nil else { return }
-    residents[index].body = residents[index].make(residents[index].id, dice.seed(), now)
+    let birth = residents[index].clock.reading(at: now)
+    residents[index].body = residents[index].make(residents[index].id, dice.seed(), birth)
+    residents[index].birth = now
     residents[index].spoken = Manner.spokenAlways
     residents[index].wakeAt = nil
     scheduleWake(index)
+    for other in Array(residents[index].dials) { dialAgain(index, other) }
+  }
+
+  private mutating func dialAgain(_ dialer: Int, _ other: Int) {
+    guard let redialAfter else { return }
+    queue.add(.dial(dialer, other, life: residents[dialer].life), at: now + redialAfter)
   }
 
   // MARK: Links
@@ -204,23 +266,31 @@ public struct World: Sendable {
 
   /// Links two living participants; the streams of every manner both speak open at once.
   public mutating func connect(_ dialer: Int, _ other: Int) {
-    guard dialer != other, isAlive(dialer), isAlive(other), !isLinked(dialer, other) else { return }
+    guard dialer != other, isAlive(dialer) else { return }
+    if redialAfter != nil { residents[dialer].dials.append(other) }
+    guard isAlive(other), !isLinked(dialer, other) else { return }
+    guard (residents[dialer].side ^ residents[other].side) & cuts == 0 else { return }
     let span = model.latency.upperBound - model.latency.lowerBound
     let latency =
       model.latency.lowerBound + .nanoseconds(Int64.random(in: 0...max(0, span.nanoseconds), using: &dice))
     for (from, to) in [(dialer, other), (other, dialer)] {
       residents[from].outgoing[to] = pipes.count
       pipes.append(Pipe(from: from, to: to, latency: latency, busyUntil: now))
+      setWeather(of: pipes.count - 1)
     }
-    tell(dialer, .connected(peer(other), Link(isOutbound: true, address: "world/\(other)")))
-    tell(other, .connected(peer(dialer), Link(isOutbound: false, address: "world/\(dialer)")))
+    tell(dialer, .connected(peer(other), Link(isOutbound: true, address: address(of: other))))
+    tell(other, .connected(peer(dialer), Link(isOutbound: false, address: address(of: dialer))))
     for (mine, theirs) in [(dialer, other), (other, dialer)] {
       for manner in residents[mine].spoken { open(manner, from: mine, to: theirs) }
     }
   }
 
+  private func address(of index: Int) -> String {
+    residents[index].ip.map { String($0) }.joined(separator: ".")
+  }
+
   /// Opens a stream, if both speak its manner.
-  private mutating func open(_ manner: Manner, from mine: Int, to theirs: Int) {
+  mutating func open(_ manner: Manner, from mine: Int, to theirs: Int) {
     guard let pipe = residents[mine].outgoing[theirs],
       !pipes[pipe].queues.contains(where: { $0.manner == manner }),
       let common = residents[mine].names(of: manner).first(
@@ -231,7 +301,7 @@ public struct World: Sendable {
   }
 
   /// A participant needs streams of another manner.
-  private mutating func speak(_ manner: Manner, _ index: Int) {
+  mutating func speak(_ manner: Manner, _ index: Int) {
     guard !residents[index].spoken.contains(manner) else { return }
     residents[index].spoken.append(manner)
     let life = residents[index].life
@@ -249,6 +319,9 @@ public struct World: Sendable {
     }
     tell(a, .disconnected(peer(b), Severance("the link was cut")))
     tell(b, .disconnected(peer(a), Severance("the link was cut")))
+    for (dialer, other) in [(a, b), (b, a)] where residents[dialer].dials.contains(other) {
+      dialAgain(dialer, other)
+    }
   }
 
   // MARK: Doing things
@@ -256,8 +329,14 @@ public struct World: Sendable {
   /// Tells a participant something now.
   public mutating func tell(_ index: Int, _ input: Node.Input) {
     guard residents[index].body != nil else { return }
-    residents[index].body!.handle(input, at: now, into: &effects)
+    switch input {
+    case .subscribe(let topic, let policy): residents[index].topics[topic] = policy
+    case .unsubscribe(let topic): residents[index].topics[topic] = nil
+    default: break
+    }
+    residents[index].body!.handle(input, at: residents[index].clock.reading(at: now), into: &effects)
     perform(index)
+    if residents[index].isHostile { performDeeds(of: index) }
     scheduleWake(index)
   }
 
@@ -336,6 +415,11 @@ public struct World: Sendable {
       guard residents[index].life == life else { return }
       fingerprint.add(UInt64(index) << 8 | 5)
       for other in Array(residents[index].outgoing.keys) { open(manner, from: index, to: other) }
+    case .dial(let dialer, let other, let life):
+      guard residents[dialer].life == life, !isLinked(dialer, other) else { return }
+      fingerprint.add(UInt64(dialer) << 8 | 6)
+      connect(dialer, other)
+      if isAlive(dialer), !isLinked(dialer, other) { dialAgain(dialer, other) }
     case .drain(let pipe):
       guard pipes[pipe].isOpen, pipes[pipe].isResuming else { return }  // cut, or paused again
       fingerprint.add(UInt64(pipe) << 8 | 4)
@@ -354,153 +438,11 @@ public struct World: Sendable {
     }
   }
 
-  private mutating func scheduleWake(_ index: Int) {
-    guard let deadline = residents[index].body?.nextDeadline() else { return }
+  mutating func scheduleWake(_ index: Int) {
+    guard let reading = residents[index].body?.nextDeadline() else { return }
+    let deadline = residents[index].clock.instant(of: reading)
     if let wakeAt = residents[index].wakeAt, wakeAt <= deadline { return }
     residents[index].wakeAt = max(deadline, now)
     queue.add(.wake(index, life: residents[index].life), at: max(deadline, now))
-  }
-
-  // MARK: Effects
-
-  private mutating func perform(_ index: Int) {
-    let performed = effects
-    effects.removeAll(keepingCapacity: true)
-    for effect in performed { perform(effect, of: index) }
-  }
-
-  private mutating func perform(_ effect: Node.Effect, of index: Int) {
-    let life = residents[index].life
-    switch effect {
-    case .send(let frame, let peer): send(frame, from: index, to: peer)
-    case .speak(let manner): speak(manner, index)
-    case .disconnect(let peer, _): if let other = places[peer] { disconnect(index, other) }
-    case .pause(let peer): setReading(false, peer, at: index)
-    case .resume(let peer): setReading(true, peer, at: index)
-    case .check(let ticket, let message):
-      let isAuthentic = Notional.isAuthentic(message)
-      queue.add(
-        .tell(index, life: life, .checked(ticket, authentic: isAuthentic)), at: now + model.checkingTime)
-    case .sign(let ticket, let bytes):
-      let signature = Notional.signature(of: residents[index].id, over: bytes)
-      let input = Node.Input.signed(ticket, signature: signature, key: nil)
-      queue.add(.tell(index, life: life, input), at: now + model.signingTime)
-    case .judge(let ticket, let message, _):
-      queue.add(.tell(index, life: life, .judged(ticket, judge(message, index))), at: now)
-    case .ask(let ticket, let topic, let payload, _, _):
-      queue.add(.tell(index, life: life, .answer(ticket, answer(topic, payload, index))), at: now)
-    case .deliver(let message, let source):
-      let number = numbers[message.id] ?? messages.count
-      if number == messages.count {
-        messages.append(message.id)
-        numbers[message.id] = number
-        hops.append(Array(repeating: 0, count: residents.count))
-      }
-      let before = places[source].map { $0 < hops[number].count ? hops[number][$0] : 0 } ?? 0
-      let distance = before == .max ? before : before + 1
-      if index < hops[number].count { hops[number][index] = distance }
-      deliveries.append(Delivery(to: index, number: number, at: now, hops: distance))
-      fingerprint.add(message.id.bytes)
-    case .published(let token, let result):
-      results[token] = result
-      if case .success(let publication) = result {
-        publications[publication.id] = Publishing(participant: index, at: now)
-      }
-    case .answered(let token, let result): answers[token] = result
-    case .reached, .forgetAsk, .notice: break
-    }
-  }
-
-  private mutating func setReading(_ isOn: Bool, _ peer: PeerID, at index: Int) {
-    guard let other = places[peer], let pipe = residents[other].outgoing[index] else { return }
-    pipes[pipe].isResuming = isOn
-    if isOn {
-      queue.add(.drain(pipe: pipe), at: now)  // reading here would nest turns
-    } else {
-      pipes[pipe].isPaused = true
-    }
-  }
-
-  /// Reads what waited, in the order it came, until the receiver stops reading again.
-  private mutating func drain(_ pipe: Int) {
-    pipes[pipe].isPaused = false
-    pipes[pipe].isResuming = false
-    while !pipes[pipe].isPaused, pipes[pipe].isOpen, !pipes[pipe].unread.isEmpty {
-      let (manner, bytes) = pipes[pipe].unread.removeFirst()
-      pipes[pipe].inFlight -= bytes.count
-      receive(bytes, manner, pipe)
-    }
-    pump(pipe)
-  }
-
-  // MARK: Frames
-
-  private mutating func send(_ frame: Frame, from index: Int, to peer: PeerID) {
-    guard let other = places[peer], let pipe = residents[index].outgoing[other] else { return }
-    var frame = frame
-    if model.loss > 0, !frame.messages.isEmpty {
-      frame.messages.removeAll { _ in Double.random(in: 0..<1, using: &dice) < model.loss }
-      if frame.isEmpty { return }
-    }
-    guard let place = pipes[pipe].queues.firstIndex(where: { $0.manner == frame.manner }) else { return }
-    let shed = pipes[pipe].queues[place].queue.push(frame)
-    traffic.messageBytes += frame.messages.reduce(0) { $0 + $1.bytes.count }
-    if shed.overflowed { return disconnect(index, other) }
-    if !shed.isEmpty {
-      traffic.shed += shed.messages + shed.offers
-      let (life, id) = (residents[index].life, residents[other].id)
-      if shed.messages > 0 {
-        queue.add(.tell(index, life: life, .shed(id, .message, count: shed.messages)), at: now)
-      }
-      if shed.offers > 0 {
-        queue.add(.tell(index, life: life, .shed(id, .offer, count: shed.offers)), at: now)
-      }
-    }
-    pump(pipe)
-  }
-
-  /// Hands to the link what its window has room for.
-  private mutating func pump(_ pipe: Int) {
-    guard pipes[pipe].isOpen else { return }
-    for index in pipes[pipe].queues.indices {
-      let manner = pipes[pipe].queues[index].manner
-      while pipes[pipe].inFlight < model.windowBytes, !pipes[pipe].queues[index].queue.isEmpty {
-        var bytes: [UInt8] = []
-        pipes[pipe].queues[index].queue.pop(1 << 16, into: &bytes)
-        let nanoseconds = Int64(Double(bytes.count) * 1e9 / Double(model.bandwidth))
-        pipes[pipe].busyUntil = max(pipes[pipe].busyUntil, now) + .nanoseconds(nanoseconds)
-        pipes[pipe].inFlight += bytes.count
-        traffic.bytes += bytes.count
-        sentBytes[pipes[pipe].from] += bytes.count
-        var arrival = pipes[pipe].busyUntil + pipes[pipe].latency
-        if model.jitter > .zero {
-          arrival = arrival + .nanoseconds(Int64.random(in: 0...model.jitter.nanoseconds, using: &dice))
-          arrival = max(arrival, pipes[pipe].lastArrival)
-          pipes[pipe].lastArrival = arrival
-        }
-        queue.add(.arrive(pipe: pipe, manner, bytes), at: arrival)
-      }
-    }
-  }
-
-  /// Cuts bytes into frames, decodes them, and hands them over in order.
-  private mutating func receive(_ bytes: [UInt8], _ manner: Manner, _ pipe: Int) {
-    let (receiver, sender) = (pipes[pipe].to, residents[pipes[pipe].from].id)
-    receivedBytes[receiver] += bytes.count
-    var offset = 0
-    while offset < bytes.count, pipes[pipe].isOpen {
-      guard case .complete(let length, let size)? = unsafe try? Varint.read(bytes.span.bytes, at: offset),
-        offset + size + Int(length) <= bytes.count
-      else { preconditionFailure("a queue wrote half a frame") }
-      let start = offset + size
-      offset = start + Int(length)
-      traffic.frames += 1
-      let body = unsafe bytes.span.bytes.extracting(start..<offset)
-      do {
-        tell(receiver, .received(try Frame(decoding: body, on: manner, WireLimits()), from: sender))
-      } catch {
-        tell(receiver, .garbled(error, from: sender))
-      }
-    }
   }
 }

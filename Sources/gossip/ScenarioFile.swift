@@ -9,11 +9,15 @@ import Yams
 ///     rate: 20
 ///     publishers: 20
 ///     latency: 20-80
+///     attack: [dropper:20, spoofer:5]
+///     disturb: [loss:0.1@0s-20s, churn:5s@0s-1m]
 enum ScenarioFile {
   private static let keys = [
     "nodes", "messages", "seed", "dials", "full", "rate", "size", "publishers", "spread", "heal",
     "objects-above",
-    "degree", "crashes", "restarts", "latency", "jitter", "loss", "bandwidth", "unsigned",
+    "degree", "crashes", "restarts", "latency", "jitter", "loss", "bandwidth", "unsigned", "attack",
+    "disturb",
+    "messages-after", "chains", "retention",
   ]
 
   static func read(_ text: String) throws(Reading.Fault) -> Scenario {
@@ -51,6 +55,23 @@ enum ScenarioFile {
       scenario.network.latency = range.latency
     case "jitter": scenario.network.jitter = .milliseconds(try Reading.number(value, key))
     case "loss": scenario.network.loss = try Reading.number(value, key, in: 0...1)
+    case "attack":
+      for entry in try Reading.list(value, key) {
+        guard let troop = TroopArgument(argument: try Reading.text(entry, key)) else {
+          throw Reading.wrong(entry, key, "an adversary and how many, like dropper:20")
+        }
+        scenario.adversaries.append(troop.troop(among: scenario.nodes))
+      }
+    case "disturb":
+      for entry in try Reading.list(value, key) {
+        guard let disturbance = Disturbance(try Reading.text(entry, key)) else {
+          throw Reading.wrong(entry, key, "what, how much and when, like loss:0.1@5s-20s")
+        }
+        scenario.disturbances.append(disturbance)
+      }
+    case "messages-after": scenario.messagesAfter = try Reading.number(value, key)
+    case "chains": scenario.chains = try Reading.flag(value, key)
+    case "retention": scenario.policy.retention = .during(try Reading.duration(value, key))
     case "bandwidth": scenario.network.bandwidth = try Reading.number(value, key)
     default:
       guard try Reading.flag(value, key) else { return }

@@ -14,6 +14,11 @@ struct Simulate: AsyncParsableCommand {
         gossip simulate --nodes 300 --messages 100 --seed 7
         gossip simulate --scenario Scenarios/100.yaml --spread infection
         gossip simulate --scenario Scenarios/100.yaml --compare
+        gossip simulate --attack dropper:30 --attack spoofer:3 --disturb loss:0.1@0s-20s --heal 4s
+        gossip simulate --attacks --spread infection --runs 1
+        gossip simulate --swarm --for 2m
+
+      --attacks and --swarm bring networks and workloads of their own.
       """)
 
   @Option(name: .long, help: "A YAML file with the scenario.")
@@ -26,17 +31,46 @@ struct Simulate: AsyncParsableCommand {
   )
   var compare = false
 
-  @Option(name: .long, help: "Seeds to average over with --compare: this many, from --seed on.")
+  @Flag(
+    name: .long,
+    help: """
+      Run every adversary (or those of --attack) against every manner of spreading (or that of --spread) and print \
+      one table of what the attack costs.
+      """)
+  var attacks = false
+
+  @Flag(
+    name: .long,
+    help: """
+      Run scenarios that are drawn from seeds, one after the other, for the time of --for; or the one of --seed. A \
+      run that fails prints the line that repeats it.
+      """)
+  var swarm = false
+
+  @Option(name: .customLong("for"), help: "How long a swarm runs, such as 2m. [10s]")
+  var span: DurationArgument?
+
+  @Flag(name: .long, help: "Exit with 1 if anything is not delivered, or --attacks finds a bound broken.")
+  var check = false
+
+  @Option(
+    name: [.customLong("runs"), .customLong("seeds")],
+    help: "Seeds to average over with --compare or --attacks: this many, from --seed on.")
   var runs = 3
 
-  @Flag(name: .long, help: "One JSON object, or one per line with --compare.")
+  @Flag(name: .long, help: "One JSON object, or one per line with --compare, --attacks and --swarm.")
   var json = false
 
   func validate() throws {
     guard (1...100).contains(runs) else { throw ValidationError("--runs must be 1 to 100") }
+    guard [compare, attacks, swarm].count(where: \.self) <= 1 else {
+      throw ValidationError("--compare, --attacks and --swarm are three different things; choose one")
+    }
   }
 
   func run() async throws {
+    if swarm { return try runSwarm() }
+    if attacks { return try runAttacks() }
     var scenario = try base()
     try options.apply(to: &scenario)
     do { try compare ? self.compare(scenario) : simulate(scenario) } catch let error as ConfigurationError {
@@ -68,7 +102,7 @@ struct Simulate: AsyncParsableCommand {
     Terminal.say(
       "took " + Figures.milliseconds(wall * 1_000)
         + ", \(Int(report.simulated.inSeconds / max(wall, 1e-9)))x real time")
-    try complain(of: report.violations)
+    try complain(of: check ? report.faults : report.violations)
   }
 
   private func compare(_ scenario: Scenario) throws {
@@ -84,122 +118,8 @@ struct Simulate: AsyncParsableCommand {
     try complain(of: rows.flatMap { $0.reports.flatMap(\.violations) })
   }
 
-  private func complain(of violations: [String]) throws {
+  func complain(of violations: [String]) throws {
     for violation in violations { Terminal.say("gossip: VIOLATION: \(violation)") }
     guard violations.isEmpty else { throw Exit.failed }
-  }
-}
-
-/// What makes a scenario, on the command line; nil leaves what the file says, or the default.
-struct ScenarioOptions: ParsableArguments {
-  private static let usual = Scenario()
-
-  @Option(name: .shortAndLong, help: "Nodes. [\(usual.nodes)]")
-  var nodes: Int?
-
-  @Option(name: .shortAndLong, help: "Messages. [\(usual.messages)]")
-  var messages: Int?
-
-  @Option(name: .shortAndLong, help: "Seed of everything. [\(usual.seed)]")
-  var seed: UInt64?
-
-  @Option(name: .long, help: "Connections each node opens. [10]")
-  var dials: Int?
-
-  @Option(name: .long, help: "Messages per second, over the whole network. [\(usual.rate)]")
-  var rate: Double?
-
-  @Option(name: .long, help: "Payload size, bytes. [\(usual.size)]")
-  var size: Int?
-
-  @Option(name: .long, help: "Nodes that publish, in turn. [\(usual.publishers)]")
-  var publishers: Int?
-
-  @Option(name: .long, help: "How the topic spreads: \(Manner.arguments). [gossipSub]")
-  var spread: Manner?
-
-  @Option(name: .long, help: "Compare what nodes hold this often, and fetch what is missing, such as 4s.")
-  var heal: DurationArgument?
-
-  @Option(name: .long, help: "Payloads above this many bytes travel in pieces.")
-  var objectsAbove: Int?
-
-  @Option(name: .long, help: "Mesh degree D of GossipSub; the bounds follow it.")
-  var degree: Int?
-
-  @Option(name: .long, help: "Nodes that crash half way. [0]")
-  var crashes: Int?
-
-  @Flag(name: .long, help: "Crashed nodes come back after two seconds.")
-  var restarts = false
-
-  @Option(name: .long, help: "Latency of links in milliseconds, lowest-highest. [20-80]")
-  var latency: String?
-
-  @Option(name: .long, help: "What a write may take longer than that, milliseconds. [0]")
-  var jitter: Int?
-
-  @Option(name: .long, help: "Share of the copies of messages that links lose, 0 to 1. [0]")
-  var loss: Double?
-
-  @Flag(name: .long, help: "Messages are not signed, and named by their content.")
-  var unsigned = false
-
-  @Flag(
-    inversion: .prefixedNo,
-    help: "Copies for GossipSub partners that usually have a message already wait a moment.")
-  var stagger: Bool?
-
-  @Option(name: .long, help: "Payload size from which GossipSub says IDONTWANT, bytes. [4096]")
-  var dontWantSize: Int?
-
-  func apply(to scenario: inout Scenario) throws {
-    if let nodes { scenario.nodes = nodes }
-    if let messages { scenario.messages = messages }
-    if let seed { scenario.seed = seed }
-    if let dials { scenario.topology = .random(dials: dials) }
-    if let rate { scenario.rate = rate }
-    if let size { scenario.size = size }
-    if let publishers { scenario.publishers = publishers }
-    if let crashes { scenario.crashes = crashes }
-    if restarts { scenario.restarts = true }
-    if let degree { scenario.configuration.gossipSub.setDegree(degree) }
-    if let stagger { scenario.configuration.gossipSub.staggers = stagger }
-    if let dontWantSize { scenario.configuration.gossipSub.dontWantSize = dontWantSize }
-    if let jitter { scenario.network.jitter = .milliseconds(jitter) }
-    if let loss { scenario.network.loss = loss }
-    if unsigned { (scenario.policy.signing, scenario.policy.identification) = (.strictNoSign, .contentHash) }
-    if let spread { scenario.policy.spread = spread }
-    if let heal { scenario.policy.heal.digestsEvery = heal.duration }
-    if let objectsAbove { scenario.policy.objects = ObjectPolicy(threshold: objectsAbove) }
-    if let latency {
-      guard let range = LatencyRange(latency) else {
-        throw ValidationError("--latency: expected two whole numbers like 20-80, found \(latency)")
-      }
-      scenario.network.latency = range.latency
-    }
-  }
-}
-
-/// Latencies as people write them: `20-80`, in milliseconds.
-struct LatencyRange {
-  let latency: ClosedRange<Duration>
-
-  init?(_ text: String) {
-    let bounds = text.split(separator: "-").map { Int($0) }
-    guard bounds.count == 2, let low = bounds[0], let high = bounds[1], low >= 0, low <= high else {
-      return nil
-    }
-    latency = .milliseconds(low) ... .milliseconds(high)
-  }
-}
-
-extension GossipSubParameters {
-  /// Sets the mesh's degree, and the bounds that follow it.
-  mutating func setDegree(_ degree: Int) {
-    self.degree = degree
-    degreeLow = max(1, degree - 1)
-    degreeHigh = degree * 2
-    degreeOutbound = max(0, min(2, degree / 2 - 1))
   }
 }

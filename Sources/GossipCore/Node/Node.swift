@@ -308,7 +308,8 @@ public struct Node: Sendable {
     return counters
   }
 
-  private var sizes: Sizes {
+  /// How much it holds at the moment.
+  public var sizes: Sizes {
     var sizes = Sizes()
     sizes.seen = commons.seen.count
     sizes.stored = commons.store.count

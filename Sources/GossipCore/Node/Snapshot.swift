@@ -78,6 +78,9 @@ public struct Sizes: Hashable, Sendable {
   public var remembered = 0
   /// Entries of per-peer state kept by the disseminations: mesh, fanout, backoffs, requests.
   public var perPeer = 0
+
+  /// All zero.
+  public init() {}
 }
 
 /// Running totals since birth.
