@@ -27,8 +27,11 @@ public struct Attacks: Sendable {
   /// One run each.
   public var seeds: [UInt64]
 
-  /// All ways there are; nodes have no scores yet, so that there is one.
-  public static let defences = [Defence("off") { _ in }]
+  /// Without scores and bars, and with them as they are by default.
+  public static let defences = [
+    Defence("off") { $0.reputation.mode = .off },
+    Defence("on") { $0.reputation.mode = .acting },
+  ]
 
   /// Every adversary against every manner.
   public init(_ scenario: Scenario = Attacks.usual, seeds: [UInt64] = [1]) {

@@ -147,6 +147,10 @@ public struct Checkers: Sendable {
           worst.hostile = max(worst.hostile, score)
         }
       }
+      for record in world.node(observer)?.blacklist(wallClock: 0) ?? [] {
+        guard let other = world.place(of: record.peer), !world.isHostile(other) else { continue }
+        find(.just, "node \(observer) bars node \(other), which keeps the rules: \(record.reason.text)")
+      }
       if worst.hostile >= worst.honest, worst.honest < .infinity {
         find(.isolated, "node \(observer) thinks as well of an attacker as of an honest peer")
       }

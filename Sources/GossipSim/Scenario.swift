@@ -60,7 +60,9 @@ public struct Scenario: Sendable {
   public var seed: UInt64 = 1
 
   /// What nodes think of their peers, as their snapshots tell it. Nobody keeps account yet.
-  public static let standing: Checkers.Standing = { _, _, _ in nil }
+  public static let standing: Checkers.Standing = { world, observer, peer in
+    world.node(observer)?.regard(for: peer)
+  }
 
   /// The defaults.
   public init() {}

@@ -291,6 +291,12 @@ public struct Node: Sendable {
   /// Why a peer's scores are what they are, term by term; it need not be connected.
   public func explain(_ peer: PeerID) -> Explanation { commons.reputation.explain(peer, at: commons.now) }
 
+  /// What a peer is worth here, and whether it is neither heard nor served.
+  package func regard(for peer: PeerID) -> (score: Double, isBlocked: Bool) {
+    let standing = commons.reputation.standing(of: peer)
+    return (commons.reputation.score(of: peer), standing == .blocked || isBarred(peer))
+  }
+
   /// Members of a topic that can be spoken to: by its own manner if it is joined, by any if not.
   public func members(of topic: Topic) -> [PeerID] {
     if let policy = commons.joined[topic] { return commons.peers.members(of: topic, by: policy.spread) }
