@@ -130,4 +130,11 @@ import Testing
     let listed = [hex("ffff0301"), hex("047f000001060fa1")].compactMap { Multiaddr(listed: $0, of: peer) }
     #expect(listed.map(\.description) == ["/ip4/127.0.0.1/tcp/4001"])
   }
+
+  @Test func `begins with an IP address, or has none`() throws {
+    #expect(try Multiaddr("/ip4/10.0.0.1/tcp/1").ip == [10, 0, 0, 1])
+    #expect(try Multiaddr("/ip6/::1/tcp/1").ip == [UInt8](repeating: 0, count: 15) + [1])
+    #expect(try Multiaddr("/dns4/example.org/tcp/1").ip == [])
+    #expect(try Multiaddr("/memory/7").ip == [])
+  }
 }
