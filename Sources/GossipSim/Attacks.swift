@@ -30,7 +30,10 @@ public struct Attacks: Sendable {
   /// Without scores and bars, and with them as they are by default.
   public static let defences = [
     Defence("off") { $0.reputation.mode = .off },
-    Defence("on") { $0.reputation.mode = .acting },
+    Defence("on") {
+      $0.reputation.mode = .acting
+      $0.duplicates = DuplicateFilterParameters()
+    },
   ]
 
   /// Every adversary against every manner.
@@ -101,7 +104,7 @@ public struct Attacks: Sendable {
 
     /// What does not hold although it must.
     public var faults: [String] {
-      let bounds = Bounds(adversary, manner)
+      let bounds = Bounds(adversary, manner, defence)
       var faults = reports.flatMap { report in
         report.findings.filter { $0.checker.isSafety && !bounds.conceded.contains($0.checker) }
           .map { "seed \(report.seed): \($0)" }
@@ -122,7 +125,8 @@ public struct Attacks: Sendable {
         if report.copies > bounds.copies {
           faults.append(seed + "\(Report.rounded(report.copies)) copies per delivery, not \(bounds.copies)")
         }
-        for finding in report.findings where finding.checker == .isolated && adversary?.isObservable == true {
+        for finding in report.findings
+        where finding.checker == .isolated && adversary?.isObservable == true && defence != "off" {
           faults.append(seed + finding.description)
         }
       }
@@ -198,9 +202,9 @@ extension Attacks {
     /// What is not kept, and the table says so.
     var conceded: Set<Checkers.Checker> = []
 
-    init(_ adversary: Adversary?, _ manner: Manner) {
-      // Nothing but the memory of ids stands against a replay; numbers of authors are not compared yet.
-      if adversary == .replayer { conceded = [.once] }
+    init(_ adversary: Adversary?, _ manner: Manner, _ defence: String) {
+      // Nothing but the memory of ids stands against a replay.
+      if adversary == .replayer, defence == "off" { conceded = [.once] }
     }
   }
 

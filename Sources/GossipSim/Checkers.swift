@@ -134,25 +134,40 @@ public struct Checkers: Sendable {
 
   // MARK: In the end
 
-  /// Looks at what every honest node thinks of the peers it is linked with.
+  /// Looks at what honest nodes think of the peers they are linked with: on the average every attacker that is not
+  /// blocked must be worth less than every honest peer. A single node may have had nothing to do with either.
   public mutating func standings(in world: World, _ standing: Standing) {
+    injustice(in: world, standing)
+    var worth = [(sum: Double, count: Int)](repeating: (0, 0), count: world.count)
     for observer in 0..<world.count where world.isAlive(observer) && !world.isHostile(observer) {
-      var worst: (honest: Double, hostile: Double) = (.infinity, -.infinity)
       for other in world.linked(with: observer) {
-        guard let (score, isBlocked) = standing(world, observer, world.peer(other)) else { continue }
-        if !world.isHostile(other) {
-          worst.honest = min(worst.honest, score)
-          if isBlocked { find(.just, "node \(observer) blocks node \(other), which keeps the rules") }
-        } else if !isBlocked {
-          worst.hostile = max(worst.hostile, score)
+        guard let (score, isBlocked) = standing(world, observer, world.peer(other)), !isBlocked else {
+          continue
         }
+        worth[other] = (worth[other].sum + score, worth[other].count + 1)
+      }
+    }
+    let means = worth.map { $0.count == 0 ? nil : $0.sum / Double($0.count) }
+    let honest = means.indices.filter { !world.isHostile($0) }.compactMap { means[$0] }
+    guard let least = honest.min() else { return }
+    for (other, mean) in means.enumerated() where world.isHostile(other) {
+      guard let mean, mean >= least else { continue }
+      find(
+        .isolated,
+        "attacker \(other) is worth \(Report.rounded(mean)), an honest node \(Report.rounded(least))")
+    }
+  }
+
+  /// Looks whether an honest node has shut out another one.
+  public mutating func injustice(in world: World, _ standing: Standing) {
+    for observer in 0..<world.count where world.isAlive(observer) && !world.isHostile(observer) {
+      for other in world.linked(with: observer) where !world.isHostile(other) {
+        guard standing(world, observer, world.peer(other))?.isBlocked == true else { continue }
+        find(.just, "node \(observer) blocks node \(other), which keeps the rules")
       }
       for record in world.node(observer)?.blacklist(wallClock: 0) ?? [] {
         guard let other = world.place(of: record.peer), !world.isHostile(other) else { continue }
         find(.just, "node \(observer) bars node \(other), which keeps the rules: \(record.reason.text)")
-      }
-      if worst.hostile >= worst.honest, worst.honest < .infinity {
-        find(.isolated, "node \(observer) thinks as well of an attacker as of an honest peer")
       }
     }
   }

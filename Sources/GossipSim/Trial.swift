@@ -36,6 +36,11 @@ struct Trial {
     let before = world.meter
     beginDisturbances()
     publishStream(progress)
+    // While it lasts: afterwards what was seen of an attack fades.
+    if scenario.isHard, var checkers = world.checkers {
+      checkers.standings(in: world, scenario.standing)
+      world.checkers = checkers
+    }
     run(until: disturbancesEnd)
     turbulence.clear(&world)
     let clearing = world.now
@@ -182,7 +187,7 @@ struct Trial {
 
   private mutating func conclude(_ tally: Tally) {
     guard scenario.isHard, var checkers = world.checkers else { return }
-    checkers.standings(in: world, scenario.standing)
+    checkers.injustice(in: world, scenario.standing)
     if let most = scenario.copiesMax { checkers.cost(Report.copies(in: world), atMost: most) }
     world.checkers = checkers
   }

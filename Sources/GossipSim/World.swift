@@ -278,8 +278,13 @@ public struct World: Sendable {
       pipes.append(Pipe(from: from, to: to, latency: latency, busyUntil: now))
       setWeather(of: pipes.count - 1)
     }
-    tell(dialer, .connected(peer(other), Link(isOutbound: true, address: address(of: other), ip: residents[other].ip)))
-    tell(other, .connected(peer(dialer), Link(isOutbound: false, address: address(of: dialer), ip: residents[dialer].ip)))
+    tell(
+      dialer,
+      .connected(peer(other), Link(isOutbound: true, address: address(of: other), ip: residents[other].ip)))
+    tell(
+      other,
+      .connected(
+        peer(dialer), Link(isOutbound: false, address: address(of: dialer), ip: residents[dialer].ip)))
     for (mine, theirs) in [(dialer, other), (other, dialer)] {
       for manner in residents[mine].spoken { open(manner, from: mine, to: theirs) }
     }

@@ -34,6 +34,16 @@ private struct Forger: Participant {
     }.min() ?? .welcome
   }
 
+  /// The first connected peer of anybody that is not welcome to gossip, and why.
+  private func worstExplained(_ world: World) -> String? {
+    for index in 0..<world.count {
+      for peer in world.node(index)?.snapshot.peers ?? [] where peer.standing < .gossipOnly {
+        return "node \(index): \(world.node(index)?.explain(peer.id).description ?? "")"
+      }
+    }
+    return nil
+  }
+
   // GS-138, BT-89
   @Test(arguments: [Manner.gossipSub, .push, .infection, .digestFirst, .advert, .slots])
   func `of honest nodes is good, under loss, load and churn`(manner: Manner) {
@@ -62,6 +72,10 @@ private struct Forger: Participant {
         for other in 0..<16 where other != index && other % 3 == 0 { world.connect(index, other) }
       }
       seen = min(seen, worst(world))
+      if let bad = worstExplained(world) {
+        Issue.record("round \(round): \(bad)")
+        break
+      }
     }
     #expect(seen >= .gossipOnly)
   }

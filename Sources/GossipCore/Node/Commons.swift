@@ -20,6 +20,10 @@ public struct Commons: Sendable {
   public internal(set) var wants: Wantlist
   /// What we met within the window.
   var seen: SeenFilter
+  /// What we met before that, probably.
+  var duplicates: DuplicateFilter?
+  /// The highest sequence number of each author, on topics that ask for rising ones.
+  var sequences: SequenceCheck
   /// Messages named by content that came just now.
   var twins = Twins()
   /// What is being examined.
@@ -76,6 +80,8 @@ public struct Commons: Sendable {
     seen = SeenFilter(
       window: limits.seenFor, slides: limits.seenSlides, countMax: limits.seenMax,
       giversFor: circulation.retention, givenMax: circulation.idsMax)
+    duplicates = configuration.duplicates.map { DuplicateFilter($0, secret: seed, at: birth) }
+    sequences = SequenceCheck(authorsMax: limits.authorsMax)
     firewall = Firewall(configuration.firewall)
     unexamined = Unexamined(configuration.firewall.lot, configuration.firewall.retractions)
     validation = Validation(limits)
@@ -117,6 +123,12 @@ public struct Commons: Sendable {
   /// Whether this node is on the topic.
   public func isJoined(_ topic: Topic) -> Bool { joined[topic] != nil }
 
+  /// Whether a message that nobody asked for was probably met before the exact window.
+  mutating func isSuspect(_ id: MessageID) -> Bool {
+    guard duplicates != nil, wants.asked(for: id) == nil else { return false }
+    return duplicates!.mayContain(id, at: now)
+  }
+
   /// Whether this message was met: believed, refused, or under examination.
   public func hasMet(_ id: MessageID) -> Bool {
     seen.contains(id, at: now) || validation.isOpen(id) || store.holds(id)
@@ -136,6 +148,10 @@ public struct Commons: Sendable {
   /// - Parameter patience: how long its promise is good for; GossipSub's `wantFollowup` unless said.
   /// - Returns: whether to ask this peer now; false while another holder's promise is open.
   public mutating func want(_ id: MessageID, heldBy peer: PeerID, patience: Duration? = nil) -> Bool {
+    if duplicates != nil, wants.asked(for: id) == nil, !duplicates!.wants(id, toldBy: peer, at: now) {
+      counters.suspected += 1
+      return false
+    }
     guard wants.note(id, heldBy: peer, manner, patience, at: now) else { return false }
     counters.wantsAsked += 1
     firewall.requested([id], of: peer, at: now)

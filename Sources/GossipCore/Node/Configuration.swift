@@ -20,6 +20,9 @@ public struct Configuration: Sendable {
   public var audience = AudienceParameters()
   /// Whom the node listens to, and to how much.
   public var firewall = FirewallParameters()
+  /// What recognises messages after they have left the exact window (`Limits.seenFor`), for ten to twenty minutes more;
+  /// nil takes them for new ones. It errs once in a million, and then asks anyway when three peers offer the message.
+  public var duplicates: DuplicateFilterParameters?
   /// How peers are judged.
   public var reputation = ReputationParameters()
   /// Manners whose streams are opened from the start, besides GossipSub's and direct ones: for nodes that publish on
@@ -47,6 +50,7 @@ public struct Configuration: Sendable {
     try digestFirst.validate()
     try antiEntropy.validate()
     try audience.validate()
+    try duplicates?.validate()
     try firewall.validate()
     try reputation.validate()
     try limits.validate()
@@ -102,6 +106,8 @@ public struct Limits: Hashable, Sendable {
   /// How often a message is given to the same peer in manners of our own, where whoever was not served asks again
   /// after its patience; GossipSub has a setting of its own (`retransmissions`).
   public var servesPerPeer = 32
+  /// Authors whose sequence numbers are remembered, on topics that ask for rising ones.
+  public var authorsMax = 16_384
   /// Own messages whose reach is watched.
   public var reachWatchedMax = 4_096
 
@@ -115,7 +121,7 @@ public struct Limits: Hashable, Sendable {
       ("versionsPerCheck", versionsPerCheck), ("publicationsOpen", publicationsOpen), ("seenMax", seenMax),
       ("storeCountMax", storeCountMax), ("storeSizeMax", storeSizeMax), ("wantsMax", wantsMax),
       ("holdersPerWant", holdersPerWant), ("servesPerPeer", servesPerPeer),
-      ("reachWatchedMax", reachWatchedMax),
+      ("reachWatchedMax", reachWatchedMax), ("authorsMax", authorsMax),
       ("awaitingMax", awaitingMax), ("needsMax", needsMax), ("needsPerHolder", needsPerHolder),
       ("objectsSizeMax", objectsSizeMax),
     ] where !(1...1 << 40).contains(value) {

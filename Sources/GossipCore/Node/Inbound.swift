@@ -72,14 +72,14 @@ extension Node {
     let times =
       manner == .gossipSub ? configuration.gossipSub.retransmissions : configuration.limits.servesPerPeer
     commons.manner = manner
-    var missing: [MessageID] = []
+    var (missing, excess) = ([MessageID](), 0)
     for id in OrderedSet(ids) where !commons.unwanted.contains(id, by: peer) {
       if !commons.objects.isEmpty, commons.objects.size(ofPiece: id) != nil {
         if !commons.give(piece: id, to: peer) { missing.append(id) }
         continue
       }
       guard let message = commons.store.serve(id, to: peer, times: times) else {
-        if !commons.store.holds(id) { missing.append(id) }
+        if commons.store.holds(id) { excess += 1 } else { missing.append(id) }
         continue
       }
       guard message.wire.mayBeGiven(to: peer) else {
@@ -90,6 +90,7 @@ extension Node {
       commons.counters.wantsServed += 1
       tell(manner, .served(id, to: peer))
     }
+    if excess > 0 { commons.observe(.flooded, of: peer, count: excess) }
     // libp2p has no word for it, and direct messages are never wanted.
     if !missing.isEmpty, manner != .gossipSub, manner != .direct { commons.say(.lack(missing), to: peer) }
   }
@@ -143,6 +144,10 @@ extension Node {
     }
     if let author = wire.claimedAuthor, isBarred(author) {
       commons.counters.strays += 1
+      return
+    }
+    guard !commons.isSuspect(id) else {
+      commons.counters.suspected += 1
       return
     }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
@@ -278,7 +283,7 @@ extension Node {
   /// Asks the application, if the topic has a judge; not about what something newer has replaced.
   mutating func judge(_ message: Message, _ policy: TopicPolicy) {
     let id = message.id
-    guard !commons.store.isStale(message, policy) else {
+    guard !commons.store.isStale(message, policy), !isReplay(message, policy, takes: false) else {
       commons.seen.settle(id, .ignored)
       commons.counters.ignored += 1
       return refuse(id)
@@ -331,11 +336,31 @@ extension Node {
   }
 
   private mutating func accept(_ message: Message) {
-    guard let examination = end(message.id), let policy = commons.joined[message.topic] else {
+    guard let policy = commons.joined[message.topic], commons.validation.examination(of: message.id) != nil
+    else {
+      end(message.id)
       return commons.seen.expire(message.id)  // left meanwhile
     }
+    guard !isReplay(message, policy, takes: true) else {
+      commons.seen.settle(message.id, .ignored)
+      commons.counters.ignored += 1
+      return refuse(message.id)
+    }
+    guard let examination = end(message.id) else { return }
     commons.seen.settle(message.id, .accepted)
     believe(message, holders: Array(examination.holders), policy, isHealed: examination.isHealed)
+  }
+
+  /// Whether the topic asks for rising sequence numbers and this one does not rise.
+  private mutating func isReplay(_ message: Message, _ policy: TopicPolicy, takes: Bool) -> Bool {
+    guard policy.wantsRisingSequences, let author = message.author, !message.wire.sequence.isEmpty else {
+      return false
+    }
+    let number = message.wire.sequence.prefix(8).reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+    let rises =
+      takes ? commons.sequences.take(number, by: author) : commons.sequences.isFresh(number, by: author)
+    if !rises { commons.counters.replayed += 1 }
+    return !rises
   }
 
   /// Kept, delivered, told on.
@@ -367,6 +392,7 @@ extension Node {
     commons.reputation.delivered(
       message.id, by: holders, on: message.topic, ranks: policy.spread != .digestFirst && !isHealed,
       at: commons.now)
+    commons.duplicates?.insert(message.id, at: commons.now)
     commons.firewall.verified(holders[0], at: commons.now)
     settleReading(holders[0])
     for holder in holders {

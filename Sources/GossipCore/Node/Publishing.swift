@@ -106,6 +106,7 @@ extension Node {
       return failed(publishing.draft, .tooLarge(bytes: manifest.size, limit: limit))
     }
     commons.seen.insert(id, .accepted, at: commons.now)
+    commons.duplicates?.insert(id, at: commons.now)
     commons.wants.forget(id)
     for manner in policy.manners { speak(manner) }
     if message.wire.way != .direct { keep(message, policy) }

@@ -113,6 +113,10 @@ public struct Counters: Hashable, Sendable {
   public var messagesReceived: UInt64 = 0
   /// Messages that lost their turn under overload, while their frames' words were heard.
   public var gated: UInt64 = 0
+  /// Messages and offers passed over because they were probably met long ago.
+  public var suspected: UInt64 = 0
+  /// Messages ignored because their author's number did not rise.
+  public var replayed: UInt64 = 0
   /// Peers barred.
   public var barred: UInt64 = 0
   /// Connections of barred peers that were ended at once.

@@ -8,7 +8,7 @@ struct Weights: Hashable, Sendable {
   var behaviour = 0.0
   /// Adds to P4, the invalid messages of its topic; to P7 if it has none.
   var invalid = 0.0
-  /// Adds to the count of full outbound queues.
+  /// Adds to the count of full outbound queues and broken promises.
   var slow = 0.0
   /// Weight of the bad sample for Bamboo's integrity. 32: one bad message undoes a hundred good ones.
   var integrity = 0.0
@@ -29,7 +29,7 @@ extension Observation {
   /// How much it counts.
   var weights: Weights {
     switch self {
-    case .brokenPromise: Weights(behaviour: 0.1, isTimeOut: true, isAmbiguous: true)
+    case .brokenPromise: Weights(behaviour: 0.1, slow: 1, isTimeOut: true, isAmbiguous: true)
     case .disrupted: Weights(reliability: 4, isAmbiguous: true)
     case .stalled: Weights(slow: 1, isAmbiguous: true)
     case .incomplete: Weights(behaviour: 0.5, reliability: 4, isAmbiguous: true)
@@ -41,7 +41,8 @@ extension Observation {
     // After a restart our own older messages come back, and we do not know them.
     case .selfOrigin: Weights(behaviour: 0.25, isAmbiguous: true)
     case .earlyGraft: Weights(behaviour: 1)
-    case .circulated: Weights(behaviour: 1, integrity: 8)
+    // Who restarts forgets what it gave; only where nothing comes unasked it is barred for it.
+    case .circulated: Weights(behaviour: 0.2, isAmbiguous: true)
     // An honest victim of somebody else takes back in time.
     case .retracted: Weights(integrity: 4)
     case .unretracted: Weights(invalid: 1, integrity: 32)

@@ -6,6 +6,9 @@ public struct TopicPolicy: Sendable {
   public var signing: Signing
   /// How messages get their ids; all nodes of a topic must agree.
   public var identification: MessageIdentification
+  /// Whether a message whose author's sequence number does not rise is ignored, as a replay; nobody is blamed. Messages
+  /// of one author that overtake one another are ignored as well. Go: `BasicSeqnoValidator`.
+  public var wantsRisingSequences = false
   /// Whether messages are examined before they go on.
   public var examination = Examination.beforeForwarding
   /// Whether `Effect.judge` asks the application before anything is delivered or forwarded.
