@@ -13,6 +13,7 @@ public struct BarePeer: Sendable {
   /// Whether it has said that it is on the topic, and grafted; what is left of that is in `takeOutput`.
   public private(set) var hasJoined = false
 
+  private let identity: Identity
   private let topic: Topic
   private var session: Session
 
@@ -20,7 +21,6 @@ public struct BarePeer: Sendable {
   ///   - seed: makes the identity; the same seed, the same peer.
   ///   - connection: tells the connections of one peer apart.
   public init(seed: UInt8, connection: UInt8, on topic: Topic) {
-    let identity: Identity
     do { identity = try Identity(seed: Sample.seed(seed)) } catch {
       preconditionFailure("identity: \(error)")
     }
@@ -52,4 +52,24 @@ public struct BarePeer: Sendable {
     session.flush()
     return session.takeOutput()
   }
+}
+
+/// Such a peer that talks as much as it is let: for floods.
+extension BarePeer {
+  /// Queues a frame for the host.
+  /// - Returns: false, and nothing is queued, if it would have to wait for the host's window.
+  public mutating func say(_ frame: Frame) -> Bool {
+    session.writable(on: 0) > 0 && session.send(frame.delimited, on: 0)
+  }
+
+  /// A message of ours. Signing takes some tens of microseconds: who floods does it beforehand.
+  /// - Parameter isGenuine: whether the signature is ours, or garbage.
+  public func message(_ number: UInt64, _ payload: Payload, isGenuine: Bool) -> WireMessage {
+    let plain = WireMessage(topic: topic, payload: payload, author: id, sequence: number)
+    let garbage = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 64)
+    return plain.signed(isGenuine ? identity.sign(plain.signedBytes) : garbage)
+  }
+
+  /// Does what is due at this instant.
+  public mutating func wake(at now: Instant) { session.wake(at: now) }
 }

@@ -112,6 +112,12 @@ final class Connection: @unchecked Sendable {
     settle()
   }
 
+  /// Writes bytes to our stream of this manner, past its queue.
+  func write(_ bytes: [UInt8], on manner: Manner) {
+    _ = session.send(bytes, on: Int(manner.rawValue))
+    settle()
+  }
+
   /// Opens our stream of this manner, now or when the connection is up.
   func speak(_ manner: Manner) {
     session.speak(Int(manner.rawValue), at: .present)

@@ -41,8 +41,11 @@ public actor Host: Service {
   let inbox = HostInbox()
   let signatures: Signatures
   let telemetry: Telemetry
+  /// What sequence numbers begin after, if nothing was kept.
+  let sequenceStart: UInt64
 
   private var node: Node
+  private var interposer: (any Interposer)?
   private var effects: [Node.Effect] = []
   private var pending: [Node.Input] = []
   private var isTurning = false
@@ -56,10 +59,18 @@ public actor Host: Service {
   var subscriptions = Subscriptions()
   var requests = Requests()
   var waiters = PeerWaiters()
+  var keeping = Keeping()
   var isLeaving = false
 
   /// - Throws: `ConfigurationError` naming the first setting that cannot work.
   public init(_ configuration: HostConfiguration = HostConfiguration()) throws(ConfigurationError) {
+    try self.init(configuration, interposing: nil)
+  }
+
+  /// A host whose node something stands in front of.
+  package init(_ configuration: HostConfiguration, interposing interposer: (any Interposer)?)
+    throws(ConfigurationError)
+  {
     try configuration.validate()
     self.configuration = configuration
     identity = configuration.identity
@@ -67,8 +78,10 @@ public actor Host: Service {
     executor = LoopExecutor(loop)
     signatures = Signatures(configuration.identity)
     telemetry = Telemetry(configuration.logger, configuration.identity.peer)
+    self.interposer = interposer
     var settings = configuration.node
     if settings.sequenceStart == 0 { settings.sequenceStart = Host.wallClockNanoseconds }
+    sequenceStart = settings.sequenceStart
     node = try Node(settings, as: configuration.identity.peer, seed: Dice.bytes(32), at: .present)
     for manner in settings.manners where !links.spoken.contains(manner) { links.spoken.append(manner) }
     inbox.open(self)
@@ -78,10 +91,14 @@ public actor Host: Service {
 
   /// Listens, keeps the bootstrap connections, and returns when it was told to stop: by graceful shutdown or by
   /// cancellation. Leaving takes at most `farewellPatience`.
-  /// - Throws: `ListenError` if an address cannot be listened on.
+  /// - Throws: `ListenError` if an address cannot be listened on, and what a store throws that cannot be read.
   public func run() async throws {
-    do { try await startListening() } catch {
+    do {
+      try await recall()
+      try await startListening()
+    } catch {
       listeners.fail(error)
+      keeping.failAll()
       throw error
     }
     schedule()
@@ -103,13 +120,15 @@ public actor Host: Service {
     isLeaving = true
     for topic in node.snapshot.topics.map(\.topic) { handle(.unsubscribe(topic)) }
     await stopListening()
+    let deadline = Instant.present + configuration.limits.farewellPatience
     let connections = links.all
     for connection in connections { connection.loop.execute { connection.close("this node is leaving") } }
-    let deadline = Instant.present + configuration.limits.farewellPatience
     while !links.isEmpty, Instant.present < deadline { try? await waitForLinkChange(until: deadline) }
     subscriptions.endAll()
     requests.failAll()
+    keeping.failAll()
     waiters.failAll()
+    await finishSaving(by: deadline)
     timer?.task.cancel()
     timer = nil
     noticeBoard.close()
@@ -139,8 +158,14 @@ public actor Host: Service {
         pending.removeAll(keepingCapacity: true)
         index = 0
       }
-      node.handle(input, at: .present, into: &effects)
-      perform()
+      if interposer == nil {
+        node.handle(input, at: .present, into: &effects)
+        perform()
+      } else {
+        interposer!.handle(input, at: .present, into: &effects, &node)
+        perform()
+        for deed in interposer!.takeDeeds() { perform(deed) }
+      }
     }
     isTurning = false
     guard !isFlushing else { return }
@@ -189,7 +214,7 @@ public actor Host: Service {
 
   /// One timer for the node's next deadline; an earlier one replaces a later one.
   private func schedule() {
-    guard let due = node.deadline, !isLeaving else { return }
+    guard let due = [node.deadline, interposer?.deadline].compactMap(\.self).min(), !isLeaving else { return }
     if let timer, timer.due <= due { return }
     timer?.task.cancel()
     timer = (
@@ -205,16 +230,17 @@ public actor Host: Service {
     handle(.wake)
   }
 
-  private func noticed(_ notice: Notice) {
+  func noticed(_ notice: Notice) {
     telemetry.log(notice)
     noticeBoard.post(notice)
-    if case .observed(let observation, let peer, _) = notice,
-      observation == .garbled || observation == .flooded
-    {
+    switch notice {
+    case .barred, .unbarred: blacklistChanged()
+    case .observed(.garbled, let peer, _), .observed(.flooded, let peer, _):
       links.fault(of: peer, at: .present)
       if links.faults(of: peer) > configuration.limits.faultsPerMinute {
         disconnect(peer, because: "more than \(configuration.limits.faultsPerMinute) faults within a minute")
       }
+    default: break
     }
   }
 
@@ -240,6 +266,13 @@ public actor Host: Service {
   /// leaves the mesh, below the graylist threshold it is no longer heard. Anything but a finite number counts as 0.
   public func setApplicationScore(_ score: Double, of peer: PeerID) { handle(.score(peer, score)) }
 
+  /// Whether we have nothing to do with this peer.
+  func isBarred(_ peer: PeerID) -> Bool { node.isBarred(peer) }
+
+  func blacklist(wallClock: Int64) -> [BlacklistRecord] { node.blacklist(wallClock: wallClock) }
+
+  func skipSequences(to number: UInt64) { node.skipSequences(to: number) }
+
   /// Members of a topic that can be spoken to now.
   func members(of topic: Topic) -> [PeerID] { node.members(of: topic) }
 
@@ -251,6 +284,8 @@ public actor Host: Service {
 
   /// What happens, as it happens. Each call listens anew; a listener that lags loses the oldest.
   public nonisolated var notices: Notices { noticeBoard.listen() }
+
+  static var wallClockSeconds: Int64 { Int64(clamping: wallClockNanoseconds / 1_000_000_000) }
 
   private static var wallClockNanoseconds: UInt64 {
     var time = timespec()

@@ -25,6 +25,10 @@ public struct HostConfiguration: Sendable {
   public var agent = "swift-gossip/0.1.0"
   /// What connections may cost.
   public var limits = HostLimits()
+  /// Keeps who is barred over restarts; nil forgets.
+  public var blacklistStore: (any BlacklistStore)?
+  /// Keeps sequence numbers over restarts, so that they rise even if the clock was set back; nil trusts the clock.
+  public var sequenceStore: (any SequenceStore)?
   /// Judges every topic's messages, beside the topic's own judge.
   public var judge: Judge?
   /// A judge that takes longer counts as `ignore`.
@@ -133,7 +137,7 @@ enum Dice {
 
 extension Instant {
   /// The monotonic clock's reading.
-  static var present: Instant { Instant(nanoseconds: Int64(NIODeadline.now().uptimeNanoseconds)) }
+  package static var present: Instant { Instant(nanoseconds: Int64(NIODeadline.now().uptimeNanoseconds)) }
 }
 
 extension NIODeadline {

@@ -222,15 +222,20 @@ extension Host {
   }
 
   private func established(_ connection: Connection, _ peer: PeerID, _ inputs: inout [Node.Input]) {
+    let link = Link(
+      isOutbound: connection.role == .dialer, address: connection.address.description,
+      ip: connection.address.ip)
+    if isBarred(peer) {
+      inputs.append(.connected(peer, link))  // which it counts; it has no link for it
+      listeners.dialed(connection.id, .failure(DialError(connection.address, "\(peer) is barred")))
+      return close(connection, "\(peer) is barred")
+    }
     let isFirst = links.establish(connection, peer)
     listeners.dialed(connection.id, .success(peer))
     linkChanged()
     // A paused peer stays paused, however many connections it opens.
     if links[peer]?.isPaused == true { connection.loop.execute { connection.setReading(false) } }
     guard isFirst else { return trim(peer, newest: connection) }
-    let link = Link(
-      isOutbound: connection.role == .dialer, address: connection.address.description,
-      ip: connection.address.ip)
     inputs.append(.connected(peer, link))
   }
 

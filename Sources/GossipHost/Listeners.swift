@@ -200,6 +200,7 @@ extension Host {
   public func connect(to address: Multiaddr) async throws -> PeerID {
     let expected = address.peer
     if expected == identity.peer { throw DialError(address, "it is this node's own address") }
+    if let expected, isBarred(expected) { throw DialError(address, "the peer is barred") }
     if let expected, links[expected] != nil { return expected }
     if isLeaving { throw DialError(address, "this node is leaving") }
     guard links.count < connectionsMax else {

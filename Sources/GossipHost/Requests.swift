@@ -118,6 +118,8 @@ struct Requests {
 public enum HostError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The host has been told to stop.
   case leaving
+  /// There is no sequence number for a message until the store can be written.
+  case noSequenceNumber(String)
   /// Fewer peers than asked for came in time.
   case tooFewPeers(topic: Topic, wanted: Int, found: Int, within: Duration)
 
@@ -125,6 +127,7 @@ public enum HostError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .leaving: "this node is leaving"
+    case .noSequenceNumber(let reason): "no sequence number could be reserved: \(reason)"
     case .tooFewPeers(let topic, let wanted, let found, let patience):
       "expected \(wanted) \(wanted == 1 ? "peer" : "peers") on \"\(topic)\" within \(patience), found \(found); are "
         + "they connected, and on the same topic?"
@@ -162,12 +165,13 @@ extension Host {
   /// While the queues of more than a third of the peers are half full it waits for room, `HostLimits.publishPatience`
   /// at most: who publishes faster than the network takes is slowed down, not answered with losses.
   /// - Returns: once the message was signed, judged and handed to the peers' queues.
-  /// - Throws: `PublishFailure` with the reason, or `HostError.leaving`.
+  /// - Throws: `PublishFailure` with the reason, or `HostError`.
   public func publish(
     _ payload: Payload, to topic: Topic, for audience: Audience = .everyone,
     policy: TopicPolicy = TopicPolicy()
   ) async throws -> Published {
     if links.isCongested, !isLeaving { await waitForRoom() }
+    try await takeNumber()
     if isLeaving { throw HostError.leaving }
     let token = requests.takeToken()
     let publication = try await withCheckedThrowingContinuation { continuation in

@@ -81,6 +81,8 @@ final class Telemetry: @unchecked Sendable {
       logger.debug("grafted", metadata: ["peer": "\(peer)", "topic": "\(topic)"])
     case .pruned(let peer, let topic, let party):
       logger.debug("pruned", metadata: ["peer": "\(peer)", "topic": "\(topic)", "by": "\(party)"])
+    case .notKept(let reason):
+      logger.error("not kept for the next start", metadata: ["reason": "\(reason)"])
     case .lateHeartbeat(let delay):
       logger.warning("a heartbeat came late; is the machine overloaded?", metadata: ["by": "\(delay)"])
     case .paused(let peer): logger.debug("reading paused", metadata: ["peer": "\(peer)"])

@@ -42,6 +42,7 @@ struct PeerIDArgument: ExpressibleByArgument {
 }
 
 extension Signing: ExpressibleByArgument {}
+extension ReputationParameters.Mode: ExpressibleByArgument {}
 
 extension Manner: ExpressibleByArgument {
   /// Its name in files and on the command line.

@@ -2,6 +2,7 @@ import ArgumentParser
 import GossipCore
 import GossipHost
 import GossipLibp2p
+import GossipSim
 import UnixSignals
 
 /// `gossip dev`: a network of real nodes in one process, to look at and to play with.
@@ -11,6 +12,10 @@ struct Dev: AsyncParsableCommand {
     discussion: """
       Each node has an identity, a port, encrypted connections and the same topic; messages stream until Ctrl-C or \
       --for. Other terminals can join: the commands are printed.
+
+      With --attack some of the nodes are hostile, as in `gossip simulate`, but on real connections:
+
+        gossip dev --attack dropper --for 20s --explain
       """)
 
   @Option(name: .shortAndLong, help: "Nodes.")
@@ -41,6 +46,23 @@ struct Dev: AsyncParsableCommand {
   @Option(name: .long, help: "Compare what nodes hold this often, and fetch what is missing, such as 4s.")
   var heal: DurationArgument?
 
+  @Option(
+    name: .long,
+    help: """
+      So many of the nodes attack, such as flooder:2; may be repeated. Without a number, a third of all. \
+      \(Adversary.allCases.map(\.rawValue).joined(separator: ", ")).
+      """)
+  var attack: [TroopArgument] = []
+
+  @Option(
+    name: .long,
+    help:
+      "What scores lead to: \(ReputationParameters.Mode.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var reputation: ReputationParameters.Mode = .acting
+
+  @Flag(name: .long, help: "At the end, explain the scores of hostile peers, or of the worst one.")
+  var explain = false
+
   @Flag(name: .long, help: "Connect the nodes inside the process, without sockets.")
   var memory = false
 
@@ -57,14 +79,19 @@ struct Dev: AsyncParsableCommand {
     guard spread != .direct || dials >= nodes - 1 else {
       throw ValidationError("--spread direct reaches neighbours only: it needs --dials \(nodes - 1)")
     }
+    guard troops != nil else {
+      throw ValidationError("--attack must leave at least two of the \(nodes) nodes honest")
+    }
     guard dials >= 1 else { throw ValidationError("--dials must be at least 1") }
   }
+
+  var troops: DevTroops? { DevTroops(attack, nodes: nodes) }
 
   var policy: TopicPolicy { TopicPolicy(spread: spread, heal: Heal(digestsEvery: heal?.duration)) }
 
   func run() async throws {
     let network = try await DevNetwork(self)
-    let view = DevView(network, isJSON: json, topic: topic)
+    let view = DevView(network, isJSON: json, explains: explain, topic: topic)
     try await withThrowingTaskGroup(of: DevEnd?.self) { group in
       group.addTask {
         try await network.run()

@@ -8,6 +8,8 @@ final class DevStatistics: Sendable {
   struct Node: Sendable {
     var published = 0
     var delivered = 0
+    /// Of those, messages of the stream.
+    var streamed = 0
     var missed = 0
     var latencies = LatencyTable()
   }
@@ -15,6 +17,7 @@ final class DevStatistics: Sendable {
   private struct State {
     var nodes: [Node]
     var outside: (text: String, author: String)?
+    var isEnding = false
   }
 
   private let state: Mutex<State>
@@ -25,12 +28,17 @@ final class DevStatistics: Sendable {
   /// The last message that none of our nodes wrote.
   var outside: (text: String, author: String)? { state.withLock { $0.outside } }
 
+  /// Whether nothing more is published.
+  var isEnding: Bool { state.withLock { $0.isEnding } }
+  func end() { state.withLock { $0.isEnding = true } }
+
   func published(by node: Int) { state.withLock { $0.nodes[node].published += 1 } }
   func missed(_ count: Int, at node: Int) { state.withLock { $0.nodes[node].missed += count } }
 
   func delivered(at node: Int, after latency: Duration) {
     state.withLock {
       $0.nodes[node].delivered += 1
+      $0.nodes[node].streamed += 1
       $0.nodes[node].latencies.add(latency)
     }
   }

@@ -24,7 +24,7 @@ struct Gossip: AsyncParsableCommand {
     version: "swift-gossip 0.1.0",
     subcommands: [
       Dev.self, Run.self, Publish.self, Subscribe.self, Peers.self, Keygen.self, Simulate.self,
-      ExplainAudience.self,
+      ExplainAudience.self, Explain.self, Bar.self, Unbar.self,
     ])
 }
 

@@ -9,6 +9,9 @@ import Yams
 ///     connect: [/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…]
 ///     key: node.key
 ///     log: info
+///     blacklist: blacklist.txt      # who is barred, over restarts
+///     sequence: sequence.txt        # sequence numbers given out, over restarts
+///     control: node.sock            # for gossip explain, bar and unbar
 ///     topics:
 ///       - name: blocks
 ///         signing: strictSign
@@ -21,6 +24,9 @@ struct NodeFile {
   var connect: [Multiaddr] = []
   var key: String?
   var log: String?
+  var blacklist: String?
+  var sequence: String?
+  var control: String?
   var topics: [(topic: Topic, policy: TopicPolicy)] = []
   var gossipSub = GossipSubParameters()
 
@@ -31,13 +37,17 @@ struct NodeFile {
     }
     guard let root else { return }
     for (key, value) in try Reading.entries(
-      root, "the file", ["listen", "connect", "key", "log", "topics", "gossipsub"])
+      root, "the file",
+      ["listen", "connect", "key", "log", "blacklist", "sequence", "control", "topics", "gossipsub"])
     {
       switch key {
       case "listen": listen = try Reading.addresses(value, key)
       case "connect": connect = try Reading.addresses(value, key)
       case "key": self.key = try Reading.text(value, key)
       case "log": log = try Reading.text(value, key)
+      case "blacklist": blacklist = try Reading.text(value, key)
+      case "sequence": sequence = try Reading.text(value, key)
+      case "control": control = try Reading.text(value, key)
       case "topics": topics = try NodeFile.topics(value)
       default: gossipSub = try NodeFile.gossipSub(value)
       }

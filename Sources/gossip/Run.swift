@@ -36,22 +36,28 @@ struct Run: AsyncParsableCommand {
   @Option(name: .long, help: "Log level: trace, debug, info, notice, warning, error, critical.")
   var log: String?
 
+  @Option(name: .long, help: "Socket to make, for gossip explain, bar and unbar; none without it.")
+  var control: String?
+
   @Flag(name: .long, help: "One JSON object per line.")
   var json = false
 
   func run() async throws {
-    let (configuration, topics) = try settings()
+    let (configuration, topics, control) = try settings()
     let host = try Visitor.makeHost(configuration)
     let announcer = Announcer(host: host, topics: topics, isJSON: json)
     let services = ServiceGroup(
-      services: [host, announcer], gracefulShutdownSignals: [.sigint, .sigterm], logger: configuration.logger)
+      services: [host, announcer] + (control.map { [ControlServer(host: host, path: $0)] } ?? []),
+      gracefulShutdownSignals: [.sigint, .sigterm], logger: configuration.logger)
     do { try await services.run() } catch {
       Terminal.say("gossip: \(error)")
       throw Exit.failed
     }
   }
 
-  private func settings() throws -> (HostConfiguration, [(Topic, TopicPolicy)]) {
+  private func settings() throws -> (
+    HostConfiguration, topics: [(Topic, TopicPolicy)], control: String?
+  ) {
     let file = try readFile()
     var configuration = HostConfiguration()
     let keyPath = key ?? file.key
@@ -60,6 +66,8 @@ struct Run: AsyncParsableCommand {
     configuration.listen = addresses.isEmpty ? [try Multiaddr("/ip4/127.0.0.1/tcp/0")] : addresses
     configuration.bootstrap = file.connect + connect
     configuration.node.gossipSub = file.gossipSub
+    configuration.blacklistStore = file.blacklist.map { FileBlacklistStore(path: $0) }
+    configuration.sequenceStore = file.sequence.map { FileSequenceStore(path: $0) }
     let level = log ?? file.log ?? "info"
     guard let level = Logger.Level(rawValue: level) else {
       let levels = Logger.Level.allCases.map(\.rawValue)
@@ -69,7 +77,7 @@ struct Run: AsyncParsableCommand {
       throw Exit.badConfiguration
     }
     configuration.logger = Logs.make(level)
-    return (configuration, file.topics + topic.map { (Topic($0), TopicPolicy()) })
+    return (configuration, file.topics + topic.map { (Topic($0), TopicPolicy()) }, control ?? file.control)
   }
 
   private func readFile() throws -> NodeFile {

@@ -122,6 +122,9 @@ enum Figures {
     return duration < 10 ? String(format: "%.2f ms", duration) : String(format: "%.0f ms", duration)
   }
 
+  /// With one place behind the point.
+  static func score(_ score: Double) -> String { String(format: "%.1f", score) }
+
   static func count(_ number: some BinaryInteger) -> String {
     var digits = String(number)
     var position = digits.count - 3

@@ -12,6 +12,7 @@ typealias Host = GossipHost.Host
 ///     bench w1 [key=value …]        20 hosts in one process          n size m window publishers sign rate dials deaf queue
 ///     bench w2 [key=value …]        two processes, one link          size m window sign
 ///     bench router [key=value …]    one node, no sockets             size m copies peers sign
+///     bench flood [key=value …]     a process that floods one host  kind=signed|garbage n size rate seconds budget
 ///     bench loss                    W1 at the extremes of window and size; exit code 1 if anything is lost
 ///     bench idle [key=value …]      resident memory per connection   hosts
 ///     bench simulate [key=value …]  the simulator                    nodes messages rate size seed dials publishers
@@ -42,6 +43,8 @@ struct Bench {
     case "w2": try await Pair.run(settings).print()
     case "w2-receiver": try await Pair.receive(settings)
     case "router": try Router(settings).run().print()
+    case "flood": try await Flood(settings).run().print()
+    case "flood-sender": try Flooder(settings).run()
     case "loss":
       let outcome = try Suite(Settings(rest + ["only=loss"])).run()
       if outcome.failed + outcome.lost > 0 { exit(1) }
@@ -51,7 +54,7 @@ struct Bench {
     default:
       throw Settings.Fault(
         description:
-          "expected all, compare, w1, w2, router, loss, idle, simulate, start or micro, found \(mode)")
+          "expected all, compare, w1, w2, router, flood, loss, idle, simulate, start or micro, found \(mode)")
     }
   }
 

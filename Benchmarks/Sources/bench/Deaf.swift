@@ -70,19 +70,21 @@ final class Deaf: Sendable {
 
   // MARK: Sockets
 
-  private static var now: Instant {
+  static var now: Instant {
     Instant(nanoseconds: Int64(DispatchTime.now().uptimeNanoseconds))
   }
 
-  private static func dial(_ address: Multiaddr) throws -> Int32 {
+  /// - Parameter readBuffer: what the kernel may keep unread; nil leaves it to the kernel.
+  static func dial(_ address: Multiaddr, readBuffer: Int32? = 1) throws -> Int32 {
     let parts = address.description.split(separator: "/")
     guard parts.count >= 4, parts[0] == "ip4", parts[2] == "tcp", let port = UInt16(parts[3]) else {
       throw Settings.Fault(description: "expected /ip4/…/tcp/…, found \(address)")
     }
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     // As little as the kernel allows, so that its buffers are full soon.
-    var size: Int32 = 1
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+    if var size = readBuffer {
+      setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+    }
     var name = sockaddr_in()
     name.sin_family = sa_family_t(AF_INET)
     name.sin_port = port.bigEndian

@@ -95,7 +95,7 @@ extension Node {
   }
 
   /// Whether we have nothing to do with this peer, nor with what it wrote.
-  func isBarred(_ peer: PeerID) -> Bool { commons.firewall.blacklist.bars(peer, at: commons.now) }
+  package func isBarred(_ peer: PeerID) -> Bool { commons.firewall.blacklist.bars(peer, at: commons.now) }
 
   /// Who is barred, as plain values that outlive a restart.
   /// - Parameter wallClock: seconds since 1970, now.

@@ -21,6 +21,8 @@ public enum Notice: Hashable, Sendable {
   case unbarred(PeerID)
   /// It would be barred, if peers were not only watched.
   case wouldBar(PeerID, BlacklistReason)
+  /// What should outlive a restart could not be written; said by the host, which tries again.
+  case notKept(String)
   /// A heartbeat came later than a tenth of its interval.
   case lateHeartbeat(by: Duration)
   /// Something about epochs, and the partners they give.

@@ -57,6 +57,9 @@ extension Node {
     return fault(of: draft.audience, on: draft.topic, under: policy)
   }
 
+  /// Our next message has a higher number than this. A host says so that keeps numbers over restarts.
+  package mutating func skipSequences(to number: UInt64) { nextSequence = max(nextSequence, number) }
+
   private mutating func failed(_ draft: Draft, _ failure: PublishFailure) {
     commons.surface(.published(token: draft.token, .failure(failure)))
   }

@@ -83,8 +83,8 @@ public enum Adversary: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  /// Whether the topic needs a judge for the attack to mean anything.
-  var needsJudge: Bool { self == .invalidSender || self == .withholder }
+  /// Whether the topic needs a judge for the attack to mean anything (`Judging.verdict`).
+  public var needsJudge: Bool { self == .invalidSender || self == .withholder }
 
   /// Whether it comes to a network that stands, instead of being there from the beginning.
   var comesLate: Bool { self == .eclipser || self == .colocatedCrowd }
@@ -92,7 +92,19 @@ public enum Adversary: String, CaseIterable, Hashable, Sendable {
   /// The address its members share, if they do.
   var sharedIP: [UInt8]? { self == .colocatedCrowd ? [192, 0, 2, 1] : nil }
 
-  func trick(_ plot: Plot, _ configuration: Configuration) -> any Trick {
+  /// Its mask, for whoever drives a node.
+  /// - Parameters:
+  ///   - me: the node's id.
+  ///   - configuration: the node's.
+  ///   - key: signs in the node's name; nil signs notionally, which only a `World` believes.
+  public func mask(
+    _ plot: Plot, of me: PeerID, _ configuration: Configuration, seed: [UInt8], at birth: Instant,
+    signing key: (@Sendable ([UInt8]) -> [UInt8])? = nil
+  ) -> Mask {
+    Mask(trick(plot, configuration), of: me, plot, seed: seed, at: birth, signing: key)
+  }
+
+  private func trick(_ plot: Plot, _ configuration: Configuration) -> any Trick {
     switch self {
     case .dropper, .covertFlash: Dropping()
     case .delayer: Delaying()
@@ -134,7 +146,7 @@ extension World {
       configuration.sequenceStart += UInt64(max(0, birth.nanoseconds))
       do {
         let node = try Node(configuration, as: id, seed: seed, at: birth)
-        return Masked(node, adversary.trick(plot, configuration), plot, seed: seed, at: birth)
+        return Masked(node, adversary.mask(plot, of: id, configuration, seed: seed, at: birth))
       } catch { preconditionFailure("the configuration was not checked: \(error)") }
     }
   }

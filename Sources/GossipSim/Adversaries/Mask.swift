@@ -55,6 +55,8 @@ struct Scene: Sendable {
   /// Messages heard lately, each once, the newest last.
   private(set) var memories: [WireMessage] = []
   private var sequence: UInt64
+  /// Signs with our own key; nil signs notionally.
+  private let key: (@Sendable ([UInt8]) -> [UInt8])?
   fileprivate var effects: [Node.Effect] = []
   fileprivate var deeds: [Deed] = []
   fileprivate var late = Heap<Late>()
@@ -72,8 +74,11 @@ struct Scene: Sendable {
 
   private static let memoriesMax = 64
 
-  init(_ me: PeerID, _ plot: Plot, seed: UInt64, at birth: Instant) {
-    (self.me, self.plot, now) = (me, plot, birth)
+  init(
+    _ me: PeerID, _ plot: Plot, seed: UInt64, at birth: Instant,
+    signing key: (@Sendable ([UInt8]) -> [UInt8])?
+  ) {
+    (self.me, self.plot, self.key, now) = (me, plot, key, birth)
     dice = WorldDice(seed: seed)
     // Far from the numbers the node below would give its own messages.
     sequence = 1 << 62 &+ UInt64(max(0, birth.nanoseconds))
@@ -148,7 +153,9 @@ struct Scene: Sendable {
       return WireMessage(topic: plot.topic, payload: payload, author: nil, sequence: nil)
     }
     let plain = WireMessage(topic: plot.topic, payload: payload, author: me, sequence: number)
-    return signing == .laxNoSign ? plain : plain.signed(Notional.signature(of: me, over: plain.signedBytes))
+    guard signing != .laxNoSign else { return plain }
+    let bytes = plain.signedBytes
+    return plain.signed(key?(bytes) ?? Notional.signature(of: me, over: bytes))
   }
 
   /// A message in somebody else's name.
@@ -186,33 +193,33 @@ struct Scene: Sendable {
   }
 }
 
-/// An honest node under a mask: an adversary's trick decides what it hears and what becomes of what it says.
-public struct Masked: Participant {
-  /// The node below; it keeps the rules.
-  public private(set) var node: Node
+/// A mask, to be worn by a node: an adversary's trick decides what the node hears and what becomes of what it says.
+public struct Mask: Sendable {
   private var trick: any Trick
   private var scene: Scene
   private var nextAct: Instant?
   private var below: [Node.Effect] = []
 
-  init(_ node: Node, _ trick: any Trick, _ plot: Plot, seed: [UInt8], at birth: Instant) {
-    self.node = node
+  init(
+    _ trick: any Trick, of me: PeerID, _ plot: Plot, seed: [UInt8], at birth: Instant,
+    signing key: (@Sendable ([UInt8]) -> [UInt8])? = nil
+  ) {
     self.trick = trick
     let word = seed.reduce(UInt64(0)) { $0 << 5 ^ $0 >> 59 ^ UInt64($1) }
-    scene = Scene(node.me, plot, seed: word, at: birth)
+    scene = Scene(me, plot, seed: word, at: birth, signing: key)
     if let pace = trick.pace {
       let phase = Int64.random(in: 0...max(0, pace.nanoseconds), using: &scene.dice)
       nextAct = max(birth, plot.begins) + .nanoseconds(phase)
     }
   }
 
-  /// When it wants to be woken.
-  public var deadline: Instant? {
-    [node.deadline, nextAct, scene.late.min?.at].compactMap(\.self).min()
-  }
+  /// When it wants to be woken, besides the node.
+  public var deadline: Instant? { [nextAct, scene.late.min?.at].compactMap(\.self).min() }
 
   /// One turn of the node, as the mask has it.
-  public mutating func handle(_ input: Node.Input, at now: Instant, into effects: inout [Node.Effect]) {
+  public mutating func handle(
+    _ input: Node.Input, at now: Instant, into effects: inout [Node.Effect], over node: inout Node
+  ) {
     scene.note(input, at: now)
     let isAttacking = now >= scene.plot.begins
     let heard = isAttacking ? trick.hear(input, &scene) ?? .wake : input
@@ -240,6 +247,26 @@ public struct Masked: Participant {
     defer { scene.deeds.removeAll(keepingCapacity: true) }
     return scene.deeds
   }
+}
+
+/// An honest node under a mask.
+public struct Masked: Participant {
+  /// The node below; it keeps the rules.
+  public private(set) var node: Node
+  private var mask: Mask
+
+  init(_ node: Node, _ mask: Mask) { (self.node, self.mask) = (node, mask) }
+
+  /// When it wants to be woken.
+  public var deadline: Instant? { [node.deadline, mask.deadline].compactMap(\.self).min() }
+
+  /// One turn of the node, as the mask has it.
+  public mutating func handle(_ input: Node.Input, at now: Instant, into effects: inout [Node.Effect]) {
+    mask.handle(input, at: now, into: &effects, over: &node)
+  }
+
+  /// What the mask did past the node.
+  public mutating func takeDeeds() -> [Deed] { mask.takeDeeds() }
 }
 
 extension Frame {
