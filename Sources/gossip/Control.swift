@@ -69,10 +69,12 @@ struct Control {
     case ("explain", 1): return await standings(isJSON)
     case ("explain", 2):
       let peer = try await peer(words[1])
+      let bars = await barred(isJSON, only: peer)
       guard let explanation = await host.explain(peer) else {
+        if !bars.isEmpty { return bars }
         throw Refusal(reason: "nothing is known of \(peer): it was never connected, or is forgotten")
       }
-      return [isJSON ? json(explanation) : explanation.description]
+      return [isJSON ? json(explanation) : explanation.description] + bars
     case ("bar", 2), ("bar", 3):
       let peer = try await peer(words[1])
       let duration = words.count == 3 ? DurationArgument(argument: words[2]) : nil
@@ -139,7 +141,9 @@ struct Control {
     }
     return records.map { record in
       let end = record.until.map { Date(timeIntervalSince1970: Double($0)).ISO8601Format() }
-      guard isJSON else { return "\(record.peer) \(record.reason.text), until \(end ?? "it is lifted")" }
+      guard isJSON else {
+        return "\(record.peer) is barred: \(record.reason.text), until \(end ?? "it is lifted")"
+      }
       var line = JSONLine()
       line.add("peer_id", record.peer.description)
       line.add("reason", record.reason.rawValue)

@@ -169,6 +169,72 @@ func eventually(_ what: String, _ holds: @escaping @Sendable () -> Bool) async t
     try await eventually("the same identity") { node.text.contains(id) }
   }
 
+  // BT-55, GS-25
+  @Test func `explains a running node's peers, and bars one over a restart`() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "gossip-\(UUID().uuidString.prefix(8))")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let (socket, config) = (folder.appending(path: "s").path, folder.appending(path: "node.yaml").path)
+    try Data(
+      """
+      topics: [t]
+      blacklist: \(folder.appending(path: "blacklist.txt").path)
+      sequence: \(folder.appending(path: "sequence.txt").path)
+      control: \(socket)
+      """.utf8
+    ).write(to: URL(filePath: config))
+    let node = try Command.start(["run", "--config", config])
+    defer { node.kill() }
+    try await eventually("an address") { node.text.contains("/p2p/") }
+    let address = node.text.trimmingCharacters(in: .whitespacesAndNewlines)
+    let subscriber = try Command.start(["subscribe", "t", "--connect", address, "--timeout", "60s"])
+    defer { subscriber.kill() }
+    try await eventually("ready") { subscriber.errorText.contains("ready on t") }
+
+    let mode = try FileManager.default.attributesOfItem(atPath: socket)[.posixPermissions] as? Int
+    #expect(mode == 0o600)
+    let all = try await Command.run(["explain", "--control", socket])
+    #expect(all.status == 0 && all.output.contains("partner score"), "\(all.errors)")
+    let peer = try #require(all.output.split(separator: "\n").last?.split(separator: " ").first).description
+    let one = try await Command.run(["explain", String(peer.suffix(6)), "--control", socket])
+    #expect(one.output.hasPrefix("\(peer): welcome\npeer score"), "\(one.output)\(one.errors)")
+    let barred = try await Command.run(["bar", peer, "--for", "1h", "--control", socket])
+    #expect(barred.status == 0 && barred.output.contains("\(peer) is barred: by hand, until 20"))
+    node.interrupt()
+    #expect(try await node.finish().status == 0)
+    #expect(!FileManager.default.fileExists(atPath: socket))
+
+    let again = try Command.start(["run", "--config", config])
+    defer { again.kill() }
+    try await eventually("an address") { again.text.contains("/p2p/") }
+    try await eventually("a socket") { FileManager.default.fileExists(atPath: socket) }
+    let list = try await Command.run(["bar", "--control", socket, "--json"])
+    #expect(list.output.contains(#""peer_id":"\#(peer)","reason":"byHand""#), "\(list.errors)")
+    #expect(try await Command.run(["unbar", peer, "--control", socket]).status == 0)
+    let unknown = try await Command.run(["unbar", peer, "--control", socket])
+    #expect(unknown.status == 1 && unknown.errors.contains("is not barred"))
+    let second = try await Command.run(["run", "--control", socket])
+    #expect(second.status == 1 && second.errors.contains("another node answers"))
+  }
+
+  @Test func `says where nobody answers`() async throws {
+    let nobody = try await Command.run(["explain", "--control", "/tmp/gossip-\(UUID().uuidString)"])
+    #expect(nobody.status == 1 && nobody.errors.contains("gossip run"))
+  }
+
+  @Test func `shows an attack on real connections, and who saw through it`() async throws {
+    let shown = try await Command.run([
+      "dev", "--nodes", "6", "--attack", "spoofer", "--for", "8s", "--port", "0", "--json", "--explain",
+    ])
+    #expect(shown.status == 0, "\(shown.errors)")
+    #expect(shown.errors.contains("2 of them attack: 2 spoofer"))
+    #expect(shown.errors.contains("among the 4 honest, against 2 spoofer: 100.00 % of"), "\(shown.errors)")
+    #expect(shown.errors.contains("and 0 honest"))
+    #expect(shown.output.contains("P4 invalid messages on dev"))
+    #expect(try await Command.run(["dev", "--nodes", "3", "--attack", "dropper:2"]).status == 64)
+  }
+
   @Test func `simulates alike for the same seed`() async throws {
     let arguments = ["simulate", "--nodes", "20", "--messages", "5", "--json", "--seed", "3"]
     let (first, again) = (try await Command.run(arguments), try await Command.run(arguments))

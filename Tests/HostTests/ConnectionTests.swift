@@ -372,6 +372,58 @@ enum Opening: String, CaseIterable, Sendable {
   }
 }
 
+@Suite(.timeLimit(.minutes(4))) struct `A flood` {
+  // BT-45
+  @Test(arguments: [true, false])
+  func `of messages, signed or not, costs bounded memory, and honest messages still come`(isGenuine: Bool)
+    async throws
+  {
+    try await withHosts(3) {
+      $0.node.limits.storeSizeMax = 8 << 20
+    } _: { hosts in
+      try await withInboxes(hosts, on: "t") { inboxes in
+        for host in hosts[1...] { try await host.connect(to: hosts[0].address) }
+        try await hosts[0].waitForPeers(2, on: "t", within: .seconds(30))
+        let peer = HostilePeer()
+        try await peer.connect(to: try await hosts[0].address)
+        try await eventually("a stream") { await peer.isOpen }
+        var greeting = Frame(.gossipSub)
+        greeting.subscriptions = [Subscription("t", joins: true)]
+        try await peer.say(greeting)
+        let before = residentBytes()
+        let flooding = Task {
+          let filler = String(repeating: "x", count: 16_000)
+          for number in 0..<4_000 {
+            try Task.checkCancellation()
+            var frame = Frame(.gossipSub)
+            let message = WireMessage(
+              topic: "t", payload: Payload("flood \(number) \(filler)"), author: peer.id,
+              sequence: UInt64(number))
+            let garbage = [UInt8](repeating: 7, count: 64)
+            let bytes = message.signedBytes
+            frame.messages = [message.signed(isGenuine ? peer.identity.sign(bytes) : garbage)]
+            try await peer.say(frame)
+          }
+        }
+        for number in 0..<20 {
+          _ = try await hosts[1].publish(Payload("honest \(number)"), to: "t")
+          try await eventually("message \(number)", within: .seconds(20)) {
+            inboxes[2].texts.contains("honest \(number)")
+          }
+        }
+        flooding.cancel()
+        #expect(residentBytes() - before < 160 << 20, "resident memory grew")
+        if !isGenuine {
+          try await eventually("seen through") {
+            await hosts[0].explain(peer.id).map { $0.verdict == .blocked } == true
+          }
+        }
+        await peer.close()
+      }
+    }
+  }
+}
+
 /// Resident memory of this process, bytes.
 func residentBytes() -> Int {
   guard let file = fopen("/proc/self/statm", "r") else { return 0 }

@@ -546,6 +546,6 @@ public struct Reputation: Sendable {
         ScoreFactor(name: "integrity", value: partner.integrity, share: nil),
       ],
       verdict: record.verdict, standing: standing(of: peer), sightings: Array(record.sightings),
-      isSelfBlaming: selfBlame.isBlaming)
+      isSelfBlaming: selfBlame.isBlaming, at: now)
   }
 }

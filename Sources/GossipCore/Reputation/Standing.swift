@@ -63,6 +63,8 @@ public struct Explanation: Hashable, Sendable {
   public let sightings: [Sighting]
   /// Whether most peers look so bad at the moment that the node blames itself.
   public let isSelfBlaming: Bool
+  /// When this was so.
+  public let at: Instant
 }
 
 /// One term of GossipSub's score.
@@ -135,7 +137,7 @@ extension Explanation: CustomStringConvertible {
     if !sightings.isEmpty { rows.append("seen") }
     for sighting in sightings {
       let name = sighting.observation.rawValue + (sighting.topic.map { " on \($0.name.prefix(32))" } ?? "")
-      rows.append(Self.row(name, "\(sighting.count)", "at \(Self.short(sighting.at.seconds)) s", ""))
+      rows.append(Self.row(name, "\(sighting.count)", "\(Self.short((at - sighting.at).inSeconds)) s ago", ""))
     }
     return rows.joined(separator: "\n")
   }
@@ -151,9 +153,4 @@ extension Explanation: CustomStringConvertible {
     let text = "\((value * 1_000).rounded() / 1_000)"
     return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
   }
-}
-
-extension Instant {
-  /// Seconds since the clock's zero.
-  fileprivate var seconds: Double { (self - .zero).inSeconds }
 }
