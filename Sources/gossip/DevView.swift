@@ -84,7 +84,7 @@ final class DevView: Sendable {
   func finish() async {
     network.statistics.end()
     var reading = await read()
-    for _ in 0..<100 where reading.streamed < reading.expected {  // for what is on its way, a second at most
+    for _ in 0..<200 where reading.streamed < reading.expected {  // for what is on its way: two seconds
       do { try await Task.sleep(for: .milliseconds(10)) } catch { break }
       reading = await read()
     }
