@@ -96,6 +96,11 @@ public struct Attacks: Sendable {
     /// The honest that some honest node has something against.
     public var wronged: Double { mean { Double($0.accused.honest) } }
 
+    /// What honest nodes have against honest ones.
+    public var reasons: [String] {
+      reports.flatMap(\.accused.reasons).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+
     /// What does not hold although it must.
     public var faults: [String] {
       let bounds = Bounds(adversary, manner)
@@ -219,7 +224,8 @@ extension Attacks.Row {
       Attacks.percent(complete),
       whole(latency(0.5)), whole(latency(0.99)), Report.rounded(copies), Report.rounded(hostileCopies),
       whole(repeated), kilobytes(sent), kilobytes(received),
-      kilobytes(held), adversary == nil ? "–" : whole(accused * 100) + " %", whole(wronged),
+      kilobytes(held), adversary == nil ? "–" : whole(accused * 100) + " %",
+      ([whole(wronged)] + reasons).joined(separator: " "),
     ]
   }
 

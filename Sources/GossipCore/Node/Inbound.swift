@@ -108,7 +108,11 @@ extension Node {
       return duplicate(id, fate, from: peer, policy)
     }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
-    if wire.claimedAuthor == me { return reject(id, [peer], .selfOrigin) }
+    if wire.claimedAuthor == me {
+      guard mayBeOurs(wire) else { return reject(id, [peer], .selfOrigin) }
+      commons.counters.duplicates += 1
+      return
+    }
     switch commons.validation.add(wire, id: id, from: peer) {
     case .same, .rival:
       commons.counters.duplicates += 1
@@ -127,6 +131,12 @@ extension Node {
     }
   }
 
+  /// Whether a message in our name has a number that we have passed: we may have written it longer ago than we
+  /// remember, and whoever brings it back may have got it in good faith.
+  private func mayBeOurs(_ wire: WireMessage) -> Bool {
+    wire.sequence.count == 8 && wire.sequence.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } <= nextSequence
+  }
+
   /// What is wrong with a message before anybody computes anything.
   private static func shapeFault(of wire: WireMessage, under policy: TopicPolicy) -> Rejection? {
     if wire.payload.count > policy.payloadSizeMax { return .tooLarge }
@@ -143,6 +153,8 @@ extension Node {
     _ id: MessageID, _ fate: SeenFilter.Fate, from peer: PeerID, _ policy: TopicPolicy
   ) {
     commons.counters.duplicates += 1
+    // What depends on it may have asked for it while it was here, but waited itself: the promise is kept.
+    commons.wants.forget(id)
     commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
     if fate == .rejected { commons.observe(.invalidMessage, of: peer) }
     tell(policy, .echoed(id, by: peer))
@@ -276,6 +288,7 @@ extension Node {
     _ message: Message, holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
   ) {
     commons.counters.delivered += 1
+    commons.wants.forget(message.id)
     keep(message, policy)
     commons.surface(.deliver(message, from: holders[0]))
     tell(
