@@ -134,8 +134,8 @@ public struct Checkers: Sendable {
 
   // MARK: In the end
 
-  /// Looks at what honest nodes think of the peers they are linked with: on the average every attacker that is not
-  /// blocked must be worth less than every honest peer. A single node may have had nothing to do with either.
+  /// Looks at what honest nodes think of the peers they are linked with: on the average every attacker must be
+  /// worth less than every honest peer. A single node may have had nothing to do with either.
   public mutating func standings(in world: World, _ standing: Standing) {
     injustice(in: world, standing)
     var worth = [(sum: Double, count: Int)](repeating: (0, 0), count: world.count)

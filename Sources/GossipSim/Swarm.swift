@@ -33,6 +33,7 @@ public enum Swarm {
     let isHealthy = !scenario.isHard && scenario.network.loss == 0
     if report.coverage < 1, isHealthy || mustHeal(scenario) {
       faults.append("everyone: \(report.owed - report.delivered) of \(report.owed) deliveries did not happen")
+      faults += report.missing
     }
     return faults
   }

@@ -151,7 +151,11 @@ extension Node {
       return
     }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
-    if wire.claimedAuthor == me { return reject(id, on: wire.topic, [peer], .selfOrigin) }
+    if wire.claimedAuthor == me {
+      guard mayBeOurs(wire) else { return reject(id, on: wire.topic, [peer], .selfOrigin) }
+      commons.counters.duplicates += 1
+      return
+    }
     let copy = commons.validation.add(wire, id: id, from: peer)
     if copy == .again { repeated(id, by: peer, on: wire.topic, manner) }
     switch copy {
@@ -177,6 +181,12 @@ extension Node {
     !commons.awaiting.isEmpty && commons.awaiting.wasAsked(peer, for: policy.identification.id(of: wire))
   }
 
+  /// Whether a message in our name has a number that we have passed: we may have written it longer ago than we
+  /// remember, and whoever brings it back may have got it in good faith.
+  private func mayBeOurs(_ wire: WireMessage) -> Bool {
+    wire.sequence.count == 8 && wire.sequence.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } <= nextSequence
+  }
+
   /// What is wrong with a message before anybody computes anything.
   private static func shapeFault(of wire: WireMessage, under policy: TopicPolicy) -> Rejection? {
     if wire.payload.count > policy.payloadSizeMax { return .tooLarge }
@@ -194,6 +204,8 @@ extension Node {
   ) {
     commons.counters.duplicates += 1
     commons.firewall.duplicated(peer, at: commons.now)
+    // What depends on it may have asked for it while it was here, but waited itself: the promise is kept.
+    commons.wants.forget(id)
     commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
     switch fate {
     case .rejected: commons.observe(.invalidMessage, of: peer, on: topic)
@@ -368,6 +380,7 @@ extension Node {
     _ message: Message, holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
   ) {
     remember(message, holders, policy, isHealed: isHealed)
+    commons.wants.forget(message.id)
     let wentOn = wentOn(message)
     if message.wire.isFor(me) {
       commons.counters.delivered += 1

@@ -74,12 +74,19 @@ public enum Adversary: String, CaseIterable, Hashable, Sendable {
 
   /// Whether somebody honest can tell that a rule was broken, or a duty neglected, from what this peer did to it.
   ///
-  /// Delay is no fault, a flood of valid messages is none either; a liar claims what could be true; who reads nothing
-  /// may be slow; and of those who equivocate only whoever meets both messages knows.
-  public var isObservable: Bool {
+  /// What is left undone is seen only where something was promised: a neighbour that never passes anything on may be
+  /// one that always gets it from us. Delay is no fault, a flood of valid messages is none either; a liar claims what
+  /// could be true; who reads nothing may be slow; an eclipser is kind to all but its victim; and of those who
+  /// equivocate only whoever meets both messages knows. That exchanges are broken off is seen where digests come first.
+  public func isObservable(in manner: Manner) -> Bool {
     switch self {
-    case .delayer, .flooder, .liar, .equivocator, .craver, .censor, .replayer: false
-    default: true
+    case .promiseBreaker, .ihaveSpammer, .iwantSpammer, .withholder, .circulator, .spoofer, .spammer,
+      .invalidSender, .garbler, .graftFlooder, .earlyRegrafter:
+      true
+    case .disrupter: manner == .digestFirst
+    case .dropper, .delayer, .flooder, .liar, .equivocator, .craver, .silent, .censor, .covertFlash,
+      .slowReader, .replayer, .eclipser, .colocatedCrowd, .coldBoot:
+      false
     }
   }
 
