@@ -43,20 +43,23 @@ public struct Attacks: Sendable {
   }
 
   /// Sixty nodes, ten publishers, ten messages of 2 KB a second for ten seconds, then ten more; the healer compares
-  /// digests every two seconds. Tables are small, so that whoever fills them is seen to.
+  /// digests every second. Tables are small, so that whoever fills them is seen to.
   public static var usual: Scenario {
     var scenario = Scenario()
     scenario.nodes = 60
     scenario.publishers = 10
     scenario.size = 2_048
     scenario.patience = .seconds(90)
-    scenario.policy.heal = .digests(every: .seconds(2))
+    scenario.policy.heal = .digests(every: .seconds(1))
     scenario.policy.retention = .during(.seconds(180))
     scenario.configuration.limits.seenMax = 16_384
     scenario.configuration.limits.storeCountMax = 8_192
     scenario.configuration.limits.storeSizeMax = 16 << 20
     scenario.configuration.limits.wantsMax = 4_096
     scenario.configuration.limits.checksOpen = 1_024
+    scenario.configuration.antiEntropy.digestWait = .milliseconds(250)
+    scenario.configuration.antiEntropy.requestWait = .milliseconds(500)
+    scenario.configuration.antiEntropy.responseWait = .milliseconds(750)
     scenario.configuration.limits.awaitingMax = 256
     scenario.configuration.limits.awaitingFor = .seconds(6)
     scenario.configuration.limits.needPatience = .seconds(2)

@@ -134,16 +134,14 @@ public struct Checkers: Sendable {
 
   // MARK: In the end
 
-  /// Looks at what honest nodes think of the peers they are linked with: on the average every attacker must be
-  /// worth less than every honest peer. A single node may have had nothing to do with either.
+  /// Looks at what honest nodes think of the peers they are linked with: on the average every attacker must be worth
+  /// less than every honest peer. A single node may have had nothing to do with either.
   public mutating func standings(in world: World, _ standing: Standing) {
     injustice(in: world, standing)
     var worth = [(sum: Double, count: Int)](repeating: (0, 0), count: world.count)
     for observer in 0..<world.count where world.isAlive(observer) && !world.isHostile(observer) {
       for other in world.linked(with: observer) {
-        guard let (score, isBlocked) = standing(world, observer, world.peer(other)), !isBlocked else {
-          continue
-        }
+        guard let (score, _) = standing(world, observer, world.peer(other)) else { continue }
         worth[other] = (worth[other].sum + score, worth[other].count + 1)
       }
     }

@@ -164,7 +164,9 @@ public struct DigestFirst: Dissemination {
         lookElsewhere(for: dropped, than: peer, &commons)
       }
       guard !isExamined else { continue }  // remembered as a holder, should the copy we have be false
-      if commons.want(advert.id, heldBy: peer, patience: parameters.patience) { wanted.append(advert.id) }
+      let isAsked = commons.want(
+        advert.id, heldBy: peer, patience: parameters.patience, size: Int(clamping: advert.size))
+      if isAsked { wanted.append(advert.id) }
     }
     if !wanted.isEmpty { commons.say(.want(wanted), to: peer) }
   }
