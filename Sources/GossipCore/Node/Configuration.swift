@@ -108,7 +108,7 @@ public struct Limits: Hashable, Sendable {
   public var objectsKeptFor: Duration = .seconds(120)
   /// How often a message is given to the same peer in manners of our own, where whoever was not served asks again
   /// after its patience; GossipSub has a setting of its own (`retransmissions`).
-  public var servesPerPeer = 32
+  public var servesPerPeer = 8
   /// Authors whose sequence numbers are remembered, on topics that ask for rising ones.
   public var authorsMax = 16_384
   /// Own messages whose reach is watched.
