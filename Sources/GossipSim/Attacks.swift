@@ -23,12 +23,12 @@ public struct Attacks: Sendable {
   /// What is attacked.
   public var manners = Manner.spreading.filter { $0 != .direct }
   /// What honest nodes do against it.
-  public var defences = Attacks.defences
+  public var defences = Attacks.allDefences
   /// One run each.
   public var seeds: [UInt64]
 
   /// Without scores and bars, and with them as they are by default.
-  public static let defences = [
+  public static let allDefences = [
     Defence("off") { $0.reputation.mode = .off },
     Defence("on") {
       $0.reputation.mode = .acting
@@ -220,23 +220,12 @@ extension Attacks {
     }
 
     /// Where an attack costs time although everything comes in the end: the share that still comes within five
-    /// seconds. Measured over three seeds without defences, less a margin; each is to rise with what is done about it.
+    /// seconds, less a margin.
     private static let late: [Manner: [Adversary: Double]] = [
-      // A burst goes to a few random members once, and each third of them is lost; then the healer has to bring it.
-      .push: [
-        .dropper: 0.88, .delayer: 0.96, .silent: 0.88, .withholder: 0.88, .censor: 0.95, .covertFlash: 0.90,
-        .slowReader: 0.88, .spammer: 0.82, .eclipser: 0.94, .colocatedCrowd: 0.78, .coldBoot: 0.50,
-      ],
-      // Offers stop when enough were infected, or said so.
-      .infection: [
-        .dropper: 0.88, .delayer: 0.88, .promiseBreaker: 0.55, .craver: 0.86, .silent: 0.86,
-        .withholder: 0.70,
-        .covertFlash: 0.90, .slowReader: 0.86, .spammer: 0.75, .colocatedCrowd: 0.86, .coldBoot: 0.70,
-      ],
-      // Whoever offers first is asked first, and each broken promise costs its patience.
-      .advert: [.promiseBreaker: 0.65, .withholder: 0.75],
-      .slots: [.promiseBreaker: 0.75, .withholder: 0.80],
-      .digestFirst: [.promiseBreaker: 0.85, .withholder: 0.95],
+      // A burst goes to a few random members once; who is linked with squatters mostly waits for the healer.
+      .push: [.coldBoot: 0.94],
+      // Offers stop when enough were infected, or said so; and each broken promise costs a second.
+      .infection: [.promiseBreaker: 0.96, .coldBoot: 0.92],
     ]
   }
 

@@ -51,6 +51,12 @@ public struct Commons: Sendable {
   let paceParameters: PaceParameters
   /// How long a holder has to give what it offered, if its manner says nothing.
   private let patience: Duration
+  /// The instant for which the alarm of those over a budget is set.
+  var readingAlarm: Instant?
+  /// The instant for which the alarm of bars is set.
+  var barsAlarm: Instant?
+  /// Who was barred in this turn.
+  var expelled: [PeerID] = []
   /// Until when keys of two epochs are in use.
   var handOverUntil: Instant?
   /// What we saw of each peer, and what follows.
@@ -132,10 +138,10 @@ public struct Commons: Sendable {
   /// Whether this node is on the topic.
   public func isJoined(_ topic: Topic) -> Bool { joined[topic] != nil }
 
-  /// Whether a message that nobody asked for was probably met before the exact window.
-  mutating func isSuspect(_ id: MessageID) -> Bool {
-    guard duplicates != nil, wants.asked(for: id) == nil else { return false }
-    return duplicates!.mayContain(id, at: now)
+  /// Whether a message that nobody asked for was probably met before the exact window; not if enough peers bring it.
+  mutating func isSuspect(_ id: MessageID, from peer: PeerID) -> Bool {
+    guard duplicates != nil, wants.asked(for: id) == nil, !validation.isOpen(id) else { return false }
+    return !duplicates!.wants(id, toldBy: peer, at: now)
   }
 
   /// Whether this message was met: believed, refused, or under examination.
@@ -143,12 +149,15 @@ public struct Commons: Sendable {
     seen.contains(id, at: now) || validation.isOpen(id) || store.holds(id)
   }
 
+  /// Whether the message is held, and not only because it went on before its examination.
+  func isBelieved(_ id: MessageID) -> Bool { store.holds(id) && !unexamined.contains(id) }
+
   /// What became of a message that was met, and whether this peer gave it before; what is held was accepted, however
   /// long ago.
   mutating func fate(of id: MessageID, from peer: PeerID) -> (fate: SeenFilter.Fate?, wasGiven: Bool) {
     let (fate, wasGiven) =
       firewall.giver(peer).map { seen.meet(id, from: $0, at: now) } ?? (seen.meet(id, at: now), false)
-    return (fate ?? (store.holds(id) ? .accepted : nil), wasGiven)
+    return (fate ?? (isBelieved(id) ? .accepted : nil), wasGiven)
   }
 
   // MARK: Wanting
@@ -162,7 +171,9 @@ public struct Commons: Sendable {
   public mutating func want(
     _ id: MessageID, heldBy peer: PeerID, patience: Duration? = nil, size: Int? = nil
   ) -> Bool {
-    if duplicates != nil, wants.asked(for: id) == nil, !duplicates!.wants(id, toldBy: peer, at: now) {
+    if duplicates != nil, wants.asked(for: id) == nil, !awaiting.isNeeded(.message(id)),
+      !awaiting.isNeeded(.piece(id)), !duplicates!.wants(id, toldBy: peer, at: now)
+    {
       counters.suspected += 1
       return false
     }
