@@ -89,7 +89,7 @@ let package = Package(
       name: "GaugeTests", dependencies: ["GossipCore", "GossipGauge", "GossipLibp2p"],
       swiftSettings: toolSettings),
     .testTarget(
-      name: "CommandTests", dependencies: ["gossip", "GossipCore", "GossipLibp2p"],
+      name: "CommandTests", dependencies: ["gossip", "GossipCore", "GossipLibp2p", "GossipSim"],
       swiftSettings: toolSettings),
     .testTarget(name: "SimTests", dependencies: ["GossipCore", "GossipSim"], swiftSettings: toolSettings),
     .testTarget(

@@ -13,6 +13,7 @@ enum NodeFuzz {
     configuration.limits.wantsMax = 16
     configuration.firewall.allowance = AllowanceParameters(fixed: 4)
     configuration.limits.judgementsOpen = 4
+    guardClosely(&configuration)
     let peers = (0..<4).map { Fixtures.peer($0) }
     guard var node = try? Node(configuration, as: Fixtures.peer(99), seed: [1], at: .zero) else {
       preconditionFailure("the configuration is not valid")
@@ -24,11 +25,32 @@ enum NodeFuzz {
     while !rest.isEmpty {
       now = now + .milliseconds(take() * 40)
       effects.removeAll(keepingCapacity: true)
-      if let input = input(take() % 14, peers, &rest) { node.handle(input, at: now, into: &effects) }
+      if let input = input(take() % 18, peers, &rest) { node.handle(input, at: now, into: &effects) }
       let sizes = node.snapshot.sizes
       precondition(
         sizes.checks <= 16 && sizes.seen <= 32 && sizes.stored <= 16 && sizes.wants <= 16, "\(sizes)")
+      precondition(sizes.guarded <= 6 && sizes.barred <= 3 && sizes.unexamined <= 4 + 3, "\(sizes)")
     }
+  }
+
+  /// Tables of the firewall and of examination by lot that are soon full, and trust that is soon earned.
+  private static func guardClosely(_ configuration: inout Configuration) {
+    configuration.limits.awaitingMax = 3
+    configuration.limits.authorsMax = 2
+    configuration.firewall.peersMax = 2
+    (configuration.firewall.lot.decline, configuration.firewall.lot.floor) = (0.9, 0.01)
+    configuration.firewall.lot.waitingMax = 4
+    (configuration.firewall.retractions.openMax, configuration.firewall.retractions.guiltyMax) = (2, 2)
+    (configuration.firewall.retractions.earlyMax, configuration.firewall.retractions.peersMax) = (2, 2)
+    configuration.firewall.blacklist.countMax = 3
+    configuration.firewall.blacklist.first = .seconds(2)
+    configuration.firewall.budgets.messages.things = Budget(rate: 5, burst: 5)
+    var gater = GaterParameters()
+    (gater.threshold, gater.sourcesMax) = (0.01, 1)
+    configuration.firewall.gater = gater
+    var filter = DuplicateFilterParameters()
+    (filter.capacity, filter.suspectsMax, filter.turnAfter) = (8, 2, .seconds(2))
+    configuration.duplicates = filter
   }
 
   private static func input(_ kind: Int, _ peers: [PeerID], _ rest: inout ArraySlice<UInt8>) -> Node.Input? {
@@ -37,7 +59,9 @@ enum NodeFuzz {
     let manner = Manner.allCases[Int(number >> 3) % Manner.allCases.count]
     let topic = Topic("t\(number % 3)")
     switch kind {
-    case 0: return .connected(peer, Link(isOutbound: number & 16 == 0, address: ""))
+    case 0:
+      let ip: [UInt8] = number & 32 == 0 ? [] : [10, 0, 0, UInt8(number & 1)]
+      return .connected(peer, Link(isOutbound: number & 16 == 0, address: "", ip: ip))
     case 1: return .disconnected(peer, Severance("fuzz"))
     case 2: return .opened(peer, manner, manner.protocols[number % manner.protocols.count])
     case 3: return .closed(peer, manner)
@@ -54,7 +78,9 @@ enum NodeFuzz {
       return .subscribe(
         topic,
         TopicPolicy(
-          spread: manner, signing: signing, identification: .contentHash, isJudged: number & 32 != 0))
+          spread: manner, signing: signing, identification: .contentHash, isJudged: number & 32 != 0,
+          examination: number & 64 != 0 && manner != .gossipSub && manner != .direct
+            ? .byLot : .beforeForwarding))
     case 8: return .unsubscribe(topic)
     case 9: return .publish(Draft(token: UInt64(number), topic: topic, payload: Payload([UInt8(number)])))
     case 10:
@@ -65,6 +91,14 @@ enum NodeFuzz {
           patience: .milliseconds(number * 10)))
     case 11: return .checked(Ticket(number: UInt64(number)), authentic: number & 1 == 0)
     case 12: return .judged(Ticket(number: UInt64(number)), [.accept, .reject, .ignore][number % 3])
+    case 13: return .bar(peer, for: number & 1 == 0 ? nil : .seconds(number))
+    case 14: return .unbar(peer)
+    case 15:
+      let record = BlacklistRecord(
+        peer: peer, reason: .byHand, evidence: [], since: Int64(number), until: Int64(number) * 2,
+        times: number)
+      return .restore([record], wallClock: Int64(number))
+    case 16: return .score(peer, Double(number) - 128)
     default:
       return number & 1 == 0 ? .wake : .answer(Ticket(number: UInt64(number)), .failure(.failed("fuzz")))
     }

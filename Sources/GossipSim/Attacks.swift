@@ -23,12 +23,12 @@ public struct Attacks: Sendable {
   /// What is attacked.
   public var manners = Manner.spreading.filter { $0 != .direct }
   /// What honest nodes do against it.
-  public var defences = Attacks.defences
+  public var defences = Attacks.allDefences
   /// One run each.
   public var seeds: [UInt64]
 
   /// Without scores and bars, and with them as they are by default.
-  public static let defences = [
+  public static let allDefences = [
     Defence("off") { $0.reputation.mode = .off },
     Defence("on") {
       $0.reputation.mode = .acting
@@ -43,21 +43,26 @@ public struct Attacks: Sendable {
   }
 
   /// Sixty nodes, ten publishers, ten messages of 2 KB a second for ten seconds, then ten more; the healer compares
-  /// digests every two seconds. Tables are small, so that whoever fills them is seen to.
+  /// digests every second. Tables are small, so that whoever fills them is seen to.
   public static var usual: Scenario {
     var scenario = Scenario()
     scenario.nodes = 60
     scenario.publishers = 10
     scenario.size = 2_048
-    scenario.patience = .seconds(40)
-    scenario.policy.heal = .digests(every: .seconds(2))
-    scenario.policy.retention = .during(.seconds(90))
+    scenario.patience = .seconds(90)
+    scenario.policy.heal = .digests(every: .seconds(1))
+    scenario.policy.retention = .during(.seconds(180))
     scenario.configuration.limits.seenMax = 16_384
     scenario.configuration.limits.storeCountMax = 8_192
     scenario.configuration.limits.storeSizeMax = 16 << 20
     scenario.configuration.limits.wantsMax = 4_096
     scenario.configuration.limits.checksOpen = 1_024
+    scenario.configuration.antiEntropy.digestWait = .milliseconds(250)
+    scenario.configuration.antiEntropy.requestWait = .milliseconds(500)
+    scenario.configuration.antiEntropy.responseWait = .milliseconds(750)
     scenario.configuration.limits.awaitingMax = 256
+    scenario.configuration.limits.awaitingFor = .seconds(6)
+    scenario.configuration.limits.needPatience = .seconds(2)
     scenario.configuration.limits.needsMax = 1_024
     return scenario
   }
@@ -102,6 +107,11 @@ public struct Attacks: Sendable {
     /// The honest that some honest node has something against.
     public var wronged: Double { mean { Double($0.accused.honest) } }
 
+    /// What honest nodes have against honest ones.
+    public var reasons: [String] {
+      reports.flatMap(\.accused.reasons).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+
     /// What does not hold although it must.
     public var faults: [String] {
       let bounds = Bounds(adversary, manner, defence)
@@ -126,7 +136,7 @@ public struct Attacks: Sendable {
           faults.append(seed + "\(Report.rounded(report.copies)) copies per delivery, not \(bounds.copies)")
         }
         for finding in report.findings
-        where finding.checker == .isolated && adversary?.isObservable == true && defence != "off" {
+        where finding.checker == .isolated && adversary?.isObservable(in: manner) == true && defence != "off" {
           faults.append(seed + finding.description)
         }
       }
@@ -205,7 +215,18 @@ extension Attacks {
     init(_ adversary: Adversary?, _ manner: Manner, _ defence: String) {
       // Nothing but the memory of ids stands against a replay.
       if adversary == .replayer, defence == "off" { conceded = [.once] }
+      guard let adversary else { return }
+      prompt = Bounds.late[manner]?[adversary] ?? prompt
     }
+
+    /// Where an attack costs time although everything comes in the end: the share that still comes within five
+    /// seconds, less a margin.
+    private static let late: [Manner: [Adversary: Double]] = [
+      // A burst goes to a few random members once; who is linked with squatters mostly waits for the healer.
+      .push: [.coldBoot: 0.94],
+      // Offers stop when enough were infected, or said so; and each broken promise costs a second.
+      .infection: [.promiseBreaker: 0.96, .coldBoot: 0.92],
+    ]
   }
 
   /// What the columns of `cells` are called.
@@ -226,7 +247,8 @@ extension Attacks.Row {
       Attacks.percent(complete),
       whole(latency(0.5)), whole(latency(0.99)), Report.rounded(copies), Report.rounded(hostileCopies),
       whole(repeated), kilobytes(sent), kilobytes(received),
-      kilobytes(held), adversary == nil ? "–" : whole(accused * 100) + " %", whole(wronged),
+      kilobytes(held), adversary == nil ? "–" : whole(accused * 100) + " %",
+      ([whole(wronged)] + reasons).joined(separator: " "),
     ]
   }
 

@@ -134,23 +134,26 @@ public struct Checkers: Sendable {
 
   // MARK: In the end
 
-  /// Looks at what honest nodes think of the peers they are linked with: on the average every attacker that is not
-  /// blocked must be worth less than every honest peer. A single node may have had nothing to do with either.
+  /// Looks at what honest nodes think of the peers they are linked with: on the average every attacker that somebody
+  /// has seen doing something must be worth less than every honest peer. A single node may have had nothing to do with
+  /// either.
   public mutating func standings(in world: World, _ standing: Standing) {
     injustice(in: world, standing)
     var worth = [(sum: Double, count: Int)](repeating: (0, 0), count: world.count)
+    var isAccused = [Bool](repeating: false, count: world.count)
     for observer in 0..<world.count where world.isAlive(observer) && !world.isHostile(observer) {
       for other in world.linked(with: observer) {
-        guard let (score, isBlocked) = standing(world, observer, world.peer(other)), !isBlocked else {
-          continue
-        }
+        guard let (score, _) = standing(world, observer, world.peer(other)) else { continue }
         worth[other] = (worth[other].sum + score, worth[other].count + 1)
+        if world.isHostile(other), !isAccused[other] {
+          isAccused[other] = world.node(observer)?.explain(world.peer(other)).sightings.isEmpty == false
+        }
       }
     }
     let means = worth.map { $0.count == 0 ? nil : $0.sum / Double($0.count) }
     let honest = means.indices.filter { !world.isHostile($0) }.compactMap { means[$0] }
     guard let least = honest.min() else { return }
-    for (other, mean) in means.enumerated() where world.isHostile(other) {
+    for (other, mean) in means.enumerated() where world.isHostile(other) && isAccused[other] {
       guard let mean, mean >= least else { continue }
       find(
         .isolated,

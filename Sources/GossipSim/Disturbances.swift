@@ -18,7 +18,7 @@ public struct Disturbance: Hashable, Sendable {
     case loss(Double)
     /// The links of so many nodes carry 4,000 bytes a second, hardly what control words need.
     case clog(Int)
-    /// The clocks of so many nodes jump a minute ahead and run at half or twice the speed.
+    /// The clocks of so many nodes jump a minute ahead and run at four fifths or five quarters of the speed.
     case skew(Int)
     /// So often another node dies, and comes back after two seconds.
     case churn(every: Duration)
@@ -208,7 +208,7 @@ struct Turbulence {
     case .skew(let count):
       victims[index] = draw(count, world, &dice)
       for victim in victims[index] {
-        world.setClock(of: victim, rate: Bool.random(using: &dice) ? 0.5 : 2, jump: .seconds(60))
+        world.setClock(of: victim, rate: Bool.random(using: &dice) ? 0.8 : 1.25, jump: .seconds(60))
       }
     case .churn: churn(index, at, &world, &dice)
     case .loss, .load: break

@@ -38,6 +38,8 @@ public struct Report: Sendable {
   public let simulated: Duration
   /// Hash over everything that happened, 32 hexadecimal digits.
   public let fingerprint: String
+  /// What did not reach whom, in words; the first ten.
+  public let missing: [String]
   /// What should never happen, in words; empty if all is well.
   public let violations: [String]
   /// What the checkers found, the costs of the end among it.
@@ -63,6 +65,8 @@ public struct Report: Sendable {
     public var hostile = 0
     /// The honest of which an honest node observed something.
     public var honest = 0
+    /// What honest nodes observed of honest ones, in words, the same each time once.
+    public var reasons: [String] = []
   }
 
   init(_ scenario: Scenario, _ world: World, _ tally: Tally, since before: World.Meter) {
@@ -74,6 +78,7 @@ public struct Report: Sendable {
     published = world.publications.count
     (delivered, owed) = (tally.delivered, tally.owed)
     early = (tally.owedEarly, tally.prompt)
+    missing = tally.missing(in: world)
     latencies = tally.latencies.sorted()
     duplicates = survivors.reduce(0) { $0 + (world.node($1)?.counters.duplicates ?? 0) }
     copies = Report.copies(in: world)
@@ -114,13 +119,17 @@ public struct Report: Sendable {
 
   private static func accused(in world: World) -> Accused {
     var isAccused = [Bool](repeating: false, count: world.count)
+    var accused = Accused()
     for index in 0..<world.count {
       guard let node = world.node(index) else { continue }
       for peer in node.snapshot.peers where !peer.observations.isEmpty {
-        if let place = world.place(of: peer.id) { isAccused[place] = true }
+        guard let place = world.place(of: peer.id) else { continue }
+        isAccused[place] = true
+        for (observation, _) in peer.observations where !world.isHostile(place) {
+          if !accused.reasons.contains(observation.rawValue) { accused.reasons.append(observation.rawValue) }
+        }
       }
     }
-    var accused = Accused()
     for index in isAccused.indices where isAccused[index] {
       if world.isHostile(index) { accused.hostile += 1 } else { accused.honest += 1 }
     }
@@ -147,7 +156,7 @@ public struct Report: Sendable {
   /// Violations, and what did not reach those it was owed to.
   public var faults: [String] {
     guard delivered < owed else { return violations }
-    return violations + ["everyone: \(owed - delivered) of \(owed) deliveries did not happen"]
+    return violations + ["everyone: \(owed - delivered) of \(owed) deliveries did not happen"] + missing
   }
   /// Copies received beyond the first, per delivery.
   public var duplicatesPerDelivery: Double { delivered == 0 ? 0 : Double(duplicates) / Double(delivered) }
@@ -187,7 +196,7 @@ public struct Report: Sendable {
     guard peak.peers > 0 else { return [] }
     return [
       ("hostile", "\(hostile), \(accused.hostile) of them accused by an honest node"),
-      ("honest, accused by an honest node", "\(accused.honest)"),
+      ("honest, accused by an honest node", (["\(accused.honest)"] + accused.reasons).joined(separator: " ")),
       ("within 5 s, before the weather cleared", "\(Report.rounded(promptness * 100)) %"),
       (
         "copies per delivery",

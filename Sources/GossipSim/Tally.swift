@@ -3,7 +3,7 @@ import GossipCore
 /// Who is owed which message, and what came of it.
 ///
 /// A message is owed to every honest node but its publisher that lives to the end and had been on the topic for a
-/// while when it was published.
+/// while when it was published; unless the publisher died later, perhaps with the message on its lips.
 struct Tally {
   /// How long a node must have been there.
   static let settling = Duration.seconds(5)
@@ -39,7 +39,9 @@ struct Tally {
   }
 
   private func isOwed(_ published: World.Publishing, to index: Int) -> Bool {
-    guard index != published.participant, let birth = births[index] else { return false }
+    guard index != published.participant, let birth = births[index],
+      let publisher = births[published.participant], publisher <= published.at
+    else { return false }
     return birth == .zero || birth + Tally.settling <= published.at
   }
 
@@ -59,6 +61,28 @@ struct Tally {
       if published.at < clearing, latency <= Tally.promptness { prompt += 1 }
     }
     read = world.deliveries.count
+  }
+
+  /// What did not come, in words, the first ten.
+  func missing(in world: World) -> [String] {
+    guard !isComplete else { return [] }
+    var met: [MessageID: [Bool]] = [:]  // looked up only
+    for delivery in world.deliveries where delivery.participant < births.count {
+      guard let birth = births[delivery.participant], delivery.at >= birth else { continue }
+      met[world.messages[Int(delivery.number)], default: births.map { _ in false }][delivery.participant] =
+        true
+    }
+    var missing: [String] = []
+    for (number, id) in world.publicationOrder.enumerated() {
+      guard let published = world.publications[id] else { continue }
+      for index in births.indices where isOwed(published, to: index) && met[id]?[index] != true {
+        missing.append(
+          "message \(number) of node \(published.participant), at \(Report.rounded((published.at - .zero).inSeconds))"
+            + " s, did not reach node \(index)")
+        if missing.count == 10 { return missing }
+      }
+    }
+    return missing
   }
 
   var isComplete: Bool { delivered >= owed }

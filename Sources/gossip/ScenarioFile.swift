@@ -17,7 +17,7 @@ enum ScenarioFile {
     "objects-above",
     "degree", "crashes", "restarts", "latency", "jitter", "loss", "bandwidth", "unsigned", "attack",
     "disturb",
-    "messages-after", "chains", "retention",
+    "messages-after", "chains", "retention", "patience",
   ]
 
   static func read(_ text: String) throws(Reading.Fault) -> Scenario {
@@ -71,6 +71,7 @@ enum ScenarioFile {
       }
     case "messages-after": scenario.messagesAfter = try Reading.number(value, key)
     case "chains": scenario.chains = try Reading.flag(value, key)
+    case "patience": scenario.patience = try Reading.duration(value, key)
     case "retention": scenario.policy.retention = .during(try Reading.duration(value, key))
     case "bandwidth": scenario.network.bandwidth = try Reading.number(value, key)
     default:

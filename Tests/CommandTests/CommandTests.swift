@@ -244,6 +244,30 @@ func eventually(_ what: String, _ holds: @escaping @Sendable () -> Bool) async t
     #expect(first.output.contains(#""coverage":1.0"#) && first.output.contains(#""fingerprint":""#))
   }
 
+  @Test func `repeats a scenario of a swarm from its seed`() async throws {
+    let arguments = ["simulate", "--swarm", "--seed", "4", "--json"]
+    let (first, again) = (try await Command.run(arguments), try await Command.run(arguments))
+    #expect(first.status == 0 && first.output == again.output, "\(first.errors)")
+    #expect(first.output.contains(#""fingerprint":""#))
+  }
+
+  @Test func `simulates attacks, and shows what they cost`() async throws {
+    let one = try await Command.run([
+      "simulate", "--attack", "dropper:3", "--disturb", "loss:0.1@0s-1s", "--nodes", "12", "--messages", "5",
+      "--heal", "1s", "--check",
+    ])
+    #expect(one.status == 0 && one.output.contains("hostile"), "\(one.errors)")
+    let table = try await Command.run([
+      "simulate", "--attacks", "--attack", "spoofer", "--spread", "gossipSub", "--nodes", "12", "--messages",
+      "5",
+      "--publishers", "2", "--runs", "1", "--check",
+    ])
+    #expect(table.status == 0 && table.output.contains("spoofer"), "\(table.errors)")
+    #expect(try await Command.run(["simulate", "--attack", "droper"]).status == 64)
+    #expect(try await Command.run(["simulate", "--attack", "dropper:100"]).status == 3)
+    #expect(try await Command.run(["simulate", "--swarm", "--compare"]).status == 64)
+  }
+
   @Test func `explains how some of the nodes are best reached`() async throws {
     let arguments = [
       "explain-audience", "--recipients", "100", "--nodes", "1000", "--fanout", "12", "--size",

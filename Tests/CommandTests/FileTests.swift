@@ -1,5 +1,6 @@
 import GossipCore
 import GossipLibp2p
+import GossipSim
 import Testing
 
 @testable import gossip
@@ -56,6 +57,33 @@ import Testing
   ])
   func `that is wrong says where, what was expected and what was found`(text: String, expected: String) {
     let fault = #expect(throws: Reading.Fault.self) { try NodeFile(text) }
+    #expect(fault?.description.contains(expected) == true, "\(fault?.description ?? "")")
+  }
+}
+
+@Suite struct `A scenario file` {
+  @Test func `says who attacks, and what goes wrong`() throws {
+    let scenario = try ScenarioFile.read(
+      """
+      nodes: 30
+      attack: [dropper:5, graft-flooder, spoofer:2]
+      disturb: [loss:0.1@5s-20s, churn:2s@0s-1m]
+      messages-after: 3
+      chains: true
+      patience: 40s
+      """)
+    #expect(scenario.adversaries.map(\.adversary) == [.dropper, .graftFlooder, .spoofer])
+    #expect(scenario.adversaries.map(\.count) == [5, 10, 2] && scenario.honest == 13)
+    #expect(scenario.disturbances.map(\.description) == ["loss:0.1@5s-20s", "churn:2s@0s-60s"])
+    #expect(scenario.messagesAfter == 3 && scenario.chains && scenario.patience == .seconds(40))
+  }
+
+  @Test(arguments: [
+    ("attack: [droper:5]", "an adversary and how many"), ("disturb: [rain:1@0-1]", "what, how much and when"),
+    ("attack: dropper", "a list"), ("atack: []", "did you mean \"attack\"?"),
+  ])
+  func `that is wrong says what was expected`(text: String, expected: String) {
+    let fault = #expect(throws: Reading.Fault.self) { try ScenarioFile.read(text) }
     #expect(fault?.description.contains(expected) == true, "\(fault?.description ?? "")")
   }
 }

@@ -64,6 +64,16 @@ import Testing
   }
 
   // BT-61
+  @Test func `again and again in time leaves nothing behind`() {
+    var retractions = retractions()
+    for number in 0..<10_000 {
+      _ = retractions.foundBad(id(number), from: victim, until: .seconds(1), at: .zero)
+      _ = retractions.retracted(id(number), by: victim, at: .zero)
+    }
+    #expect(retractions.count == 0 && retractions.entries <= 65)
+  }
+
+  // BT-61
   @Test func `may come before we found it bad`() {
     var retractions = retractions()
     let early = retractions.retracted(id(1), by: victim, at: .zero)

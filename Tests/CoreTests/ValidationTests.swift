@@ -45,7 +45,7 @@ import Testing
     #expect(second?.message.wire.bytes == version(2).bytes)
     #expect(second.map { Array($0.holders) } == [peer(2)])
     #expect(second?.ticket == ticket(1))
-    #expect(second?.charged == peer(1), "the first bringer stays charged while it is open")
+    #expect(second?.charged == peer(2), "who brought what is examined now")
     #expect(validation.add(version(2), id: id(1), from: peer(4)) == .same)
     #expect(validation.tryRival(of: id(1))?.message.wire.bytes == version(3).bytes)
     #expect(validation.tryRival(of: id(1)) == nil)

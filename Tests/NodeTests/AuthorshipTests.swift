@@ -183,6 +183,15 @@ import Testing
     #expect(lone.counters.duplicates == 3)
   }
 
+  /// A replay brings it to others who have forgotten it as well; they pass it on in good faith.
+  @Test func `is not held against those who bring our message back after we have forgotten it`() throws {
+    let lone = Lone.onMesh(of: 3)
+    let sent = try #require(lone.publish().frames.first?.frame.messages.first)
+    lone.advance(.seconds(200))
+    let told = lone.hear(sent, from: peer(1))
+    #expect(told.delivered == [] && told.said == [] && told.observed == [] && told.toCheck.isEmpty)
+  }
+
   // GS-29
   @Test func `gets no copy of its own message, nor does whoever sent it to us`() {
     let lone = Lone.onMesh(of: 5)

@@ -118,6 +118,19 @@ import Testing
     #expect(lone.sizes.awaiting == 0 && lone.sizes.checks == 0)
   }
 
+  @Test func `blames nobody who gives again what was here, and waited itself`() {
+    let (lone, _) = waiting()
+    let next = WireMessage.by(peer(9), 3, "next block")
+    let told = lone.hear(next, from: peer(1))
+    lone.tell(.judged(told.toJudge[0].ticket, .await([block.authorID])))
+    let arrived = lone.hear(deploy, from: peer(1))
+    let accepted = lone.tell(.judged(arrived.toJudge[0].ticket, .accept))
+    lone.tell(.judged(accepted.toJudge[0].ticket, .accept))
+    lone.hear(block, from: peer(1))
+    #expect(lone.sizes.wants == 0)
+    #expect(lone.advance(.seconds(15)).observed == [])
+  }
+
   @Test func `is nobody's fault when we leave`() {
     let (lone, _) = waiting()
     let told = lone.leave(t)

@@ -230,6 +230,7 @@ import Testing
     attacks.scenario.messagesAfter = 5
     attacks.adversaries = [adversary]
     attacks.manners = [manner]
+    attacks.defences = attacks.defences.filter { $0.name == "on" }
     return try attacks.run()[0]
   }
 

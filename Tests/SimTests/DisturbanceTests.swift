@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test func `is felt while it lasts`() throws {
-    let calm = try report()
+    let calm = try report("load:1@0s-1s")
     for text in ["partition:0.4@0s-9s", "one-way:0.4@0s-9s", "loss:0.9@0s-9s"] {
       let late = try report(text)
       #expect(late.promptness < 0.95, "\(text): \(late.promptness)")

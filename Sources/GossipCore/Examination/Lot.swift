@@ -87,8 +87,8 @@ public struct LotParameters: Hashable, Sendable {
     guard floor > 0, floor <= 1 else {
       throw ConfigurationError("lot.floor", expected: "above 0, at most 1", found: "\(floor)")
     }
-    guard (1...255).contains(hopsMax) else {
-      throw ConfigurationError("lot.hopsMax", expected: "1 to 255", found: "\(hopsMax)")
+    guard (1...127).contains(hopsMax) else {
+      throw ConfigurationError("lot.hopsMax", expected: "1 to 127", found: "\(hopsMax)")
     }
     for (name, value) in [("within", within), ("retractionWait", retractionWait)]
     where !Duration.settings.contains(value) {

@@ -49,6 +49,8 @@ struct Retractions: Sendable {
 
   /// Bad messages that may still be taken back.
   var count: Int { open.count }
+  /// The same, with those that were taken back and not forgotten yet.
+  var entries: Int { order.count }
 
   /// A message that this peer passed on unexamined is bad.
   /// - Parameter until: how long it may be taken back: the deadline of its verification and a round trip.
@@ -64,6 +66,8 @@ struct Retractions: Sendable {
     }
     open[key] = until
     order.append((key, until))
+    // Those taken back in time are never due.
+    if order.count > 2 * open.count + 64 { order.removeAll { open[$0.key] != $0.until } }
     return nil
   }
 

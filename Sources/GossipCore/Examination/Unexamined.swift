@@ -6,7 +6,8 @@ import OrderedCollections
 /// at once if it turns out bad (`Control.retract`). While one is overdue, nothing goes on unexamined.
 ///
 /// Source: Bamboo gossip v2, "Deterministic ultimate verification", "Probabilistic instantaneous verification".
-/// Bounds: `LotParameters.waitingMax` messages; receivers of each, by the connected peers.
+/// Bounds: `LotParameters.waitingMax` messages, besides those that wait for others; receivers of each, by the peers
+/// that asked.
 struct Unexamined: Sendable {
   private var ultimate: Ultimate
   private(set) var retractions: Retractions
@@ -20,7 +21,7 @@ struct Unexamined: Sendable {
     self.retractions = Retractions(retractions)
   }
 
-  /// Messages that went on and are being examined.
+  /// Messages that went on and are being examined, or wait for others.
   var count: Int { receivers.count }
   /// What gave way because there was too much of it.
   var evicted: UInt64 { retractions.unblamed + retractions.forgotten }
@@ -53,6 +54,11 @@ struct Unexamined: Sendable {
     guard let peers = receivers.removeValue(forKey: id) else { return nil }
     ultimate.settle(id, at: now)
     return peers.elements
+  }
+
+  /// It waits for others before it can be examined, and holds nothing up meanwhile; it may still be taken back.
+  mutating func excuse(_ id: MessageID, at now: Instant) {
+    if contains(id) { ultimate.settle(id, at: now) }
   }
 
   // MARK: Taking back

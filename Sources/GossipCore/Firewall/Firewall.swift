@@ -18,8 +18,6 @@ struct Firewall: Sendable {
     var lot = Lot()
     /// Where it is, for the gater.
     var ip: [UInt8] = []
-    /// Its number among those whose messages are told apart.
-    var giver: Int?
     /// Over its budget until then.
     var overUntil: Instant?
     var isConnected = true
@@ -54,7 +52,7 @@ struct Firewall: Sendable {
     departed.remove(peer)
     peers[peer, default: Guarded(allowance: Allowance(parameters.allowance))].isConnected = true
     peers[peer]!.ip = ip
-    peers[peer]!.giver = circulation.connected(peer, at: now, &seen)
+    _ = circulation.connected(peer, at: now, &seen)
     if !ip.isEmpty { gater?.connected(ip, at: now) }
   }
 
@@ -76,6 +74,11 @@ struct Firewall: Sendable {
     return !guarded.allowance.isPaused && (guarded.overUntil.map { $0 <= now } ?? true)
   }
 
+  /// Until when it is over a budget; nil if it is not.
+  func overUntil(_ peer: PeerID, at now: Instant) -> Instant? {
+    peers[peer]?.overUntil.flatMap { $0 > now ? $0 : nil }
+  }
+
   // MARK: Unchecked messages
 
   /// A message of the peer is unchecked.
@@ -87,10 +90,13 @@ struct Firewall: Sendable {
     _ = peers[peer]?.allowance.discharge(size, parameters.allowance)
   }
   /// One proved right.
-  mutating func verified(_ peer: PeerID, at now: Instant) {
+  /// - Parameter wasExamined: only what was examined earns trust; what needed no examination anybody can make.
+  mutating func verified(_ peer: PeerID, wasExamined: Bool, at now: Instant) {
     guard let place = peers.index(forKey: peer) else { return }
-    _ = peers.values[place].allowance.verified(parameters.allowance)
-    peers.values[place].lot.verified(parameters.lot)
+    if wasExamined {
+      _ = peers.values[place].allowance.verified(parameters.allowance)
+      peers.values[place].lot.verified(parameters.lot)
+    }
     if gater != nil { gater!.delivered(from: peers.values[place].ip, at: now) }
   }
   /// One proved wrong: the peer has to earn its places anew.
@@ -130,18 +136,18 @@ struct Firewall: Sendable {
 
   // MARK: Copies
 
-  /// The number under which the peer's copies are told apart.
-  func giver(_ peer: PeerID) -> Int? { peers[peer]?.giver }
+  /// The number under which the peer's copies are told apart; of a peer that left it may have become another's.
+  func giver(_ peer: PeerID) -> Int? { circulation.number(of: peer) }
 
   /// We ask the peer for these: it may give each once more.
   mutating func requested(_ ids: [MessageID], of peer: PeerID, at now: Instant) {
-    guard let giver = peers[peer]?.giver else { return }
+    guard let giver = giver(peer) else { return }
     for id in ids { circulation.requested(id, of: giver, at: now) }
   }
 
   /// The peer gave what it had given before. Whether that is circulation, and not our own doing.
   mutating func accuses(_ id: MessageID, of peer: PeerID, at now: Instant) -> Bool {
-    guard let giver = peers[peer]?.giver else { return false }
+    guard let giver = giver(peer) else { return false }
     return circulation.accuses(id, of: giver, at: now)
   }
 

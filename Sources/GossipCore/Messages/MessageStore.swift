@@ -59,18 +59,26 @@ public struct MessageStore: Sendable {
 
   /// Keeps a message as its topic's policy says, unless it is stale; `withdrawn` tells what left because of it.
   mutating func put(_ message: Message, _ policy: TopicPolicy, at now: Instant) {
+    guard policy.needsShelf || (!shelves.isEmpty && shelves[message.topic] != nil) else {
+      return put(message)
+    }
+    guard held[message.id] == nil, shelve(message, policy, at: now) else { return }
+    put(message)
+    compact()
+  }
+
+  /// - Returns: false if it is stale.
+  private mutating func shelve(_ message: Message, _ policy: TopicPolicy, at now: Instant) -> Bool {
     let topic = message.topic
-    guard policy.needsShelf || (!shelves.isEmpty && shelves[topic] != nil) else { return put(message) }
     hadShelves = true
     expire(at: now)
     follow(policy, on: topic, at: now)
-    guard held[message.id] == nil, !isStale(message, policy) else { return }
+    guard !isStale(message, policy) else { return false }
     let facts = Shelf.Facts(message, policy)
     let leaving = shelves[topic, default: Shelf(policy, ghostsMax: countMax)].add(message.id, facts, at: now)
     nextExpiry = min(nextExpiry, shelves[topic]?.nextExpiry ?? .distantFuture)
     for id in leaving { remove(id) }
-    put(message)
-    compact()
+    return true
   }
 
   mutating func put(_ message: Message) {
@@ -146,13 +154,33 @@ public struct MessageStore: Sendable {
     return before < times ? Message(id: id, wire: wire) : nil
   }
 
-  /// A message that is held proved right after it had gone on.
-  mutating func examined(_ id: MessageID) { held[id]?.unexaminedHops = 0 }
+  // MARK: Before examination
+
+  /// Keeps a message that goes on before it is examined, as long as its window is open. It replaces nothing, and
+  /// leaves no ghost: whatever it says about itself may be false.
+  mutating func putUnexamined(_ message: Message) {
+    hadShelves = true
+    put(message)
+    compact()
+  }
+
+  /// Such a message proved right: from now on it counts like the others of its topic.
+  /// - Returns: false if it is not held any more.
+  mutating func examined(_ message: Message, _ policy: TopicPolicy, at now: Instant) -> Bool {
+    guard held[message.id] != nil else { return false }
+    held[message.id]!.unexaminedHops = 0
+    if !shelve(message, policy, at: now) { remove(message.id) }
+    return true
+  }
 
   // MARK: Out
 
-  /// Lets go what proved wrong after it had gone on.
-  mutating func withdraw(_ id: MessageID) { remove(id) }
+  /// Lets go what did not prove right after it had gone on; these manners are told.
+  mutating func withdraw(_ id: MessageID, from manners: [Manner]) {
+    guard held[id] != nil else { return }
+    remove(id)
+    if withdrawn.last?.id != id { withdrawn.append((id, manners)) }
+  }
 
   /// Opens a new window; what falls out of the oldest is forgotten, unless it stays for longer.
   public mutating func shift() {

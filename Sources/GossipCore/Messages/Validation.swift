@@ -82,6 +82,7 @@ struct Validation: Sendable {
     let rival = examination.rivals.removeFirst()
     examination.message = Message(id: id, wire: rival.wire)
     examination.holders = [rival.peer]
+    examination.charged = rival.peer
     open[id] = examination
     return examination
   }

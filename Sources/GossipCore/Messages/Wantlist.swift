@@ -19,6 +19,8 @@ public struct Wantlist: Sendable {
     var askedAt = Instant.zero
     /// Which asking of the whole list this is; other entries of `promises` mean earlier ones.
     var asking: UInt64 = 0
+    /// It came, and we could not take it.
+    var isExcused = false
     /// Others who offered it, in the order of their offers.
     var others: Deque<PeerID> = []
   }
@@ -80,11 +82,18 @@ public struct Wantlist: Sendable {
     wants[id]!.asked = peer
     wants[id]!.askedAt = now
     wants[id]!.asking = askings
+    wants[id]!.isExcused = false
     promises.insert(Promise(until: now + wants[id]!.patience, asking: askings, id: id))
   }
 
   /// The message arrived, or will not be wanted any more.
   mutating func forget(_ id: MessageID) { wants[id] = nil }
+
+  /// The peer gave what it was asked for and we could not take it: when its time is over the next one is asked, and
+  /// nobody is blamed.
+  mutating func excuse(_ id: MessageID, of peer: PeerID) {
+    if wants[id]?.asked == peer { wants[id]!.isExcused = true }
+  }
 
   /// What the end of some promises leads to.
   struct Outcome {
@@ -106,7 +115,7 @@ public struct Wantlist: Sendable {
       guard let want = wants[promise.id], want.asking == promise.asking, let peer = want.asked else {
         continue
       }
-      outcome.broken[peer, default: 0] += 1
+      if !want.isExcused { outcome.broken[peer, default: 0] += 1 }
       askNext(promise.id, now, &outcome)
     }
     return outcome

@@ -44,6 +44,19 @@ public struct Commons: Sendable {
   var unexamined: Unexamined
   /// The instant for which the alarm of retractions is set.
   var retractionAlarm: Instant?
+  /// How fast peers are on the whole, for those we know nothing of; nil before the first answer.
+  var pace: Pace?
+  /// Bytes of the largest message that was asked for and came.
+  private var largest = 0
+  let paceParameters: PaceParameters
+  /// How long a holder has to give what it offered, if its manner says nothing.
+  private let patience: Duration
+  /// The instant for which the alarm of those over a budget is set.
+  var readingAlarm: Instant?
+  /// The instant for which the alarm of bars is set.
+  var barsAlarm: Instant?
+  /// Who was barred in this turn.
+  var expelled: [PeerID] = []
   /// Until when keys of two epochs are in use.
   var handOverUntil: Instant?
   /// What we saw of each peer, and what follows.
@@ -73,6 +86,8 @@ public struct Commons: Sendable {
     now = birth
     random = Random(seed: seed)
     limits = configuration.limits
+    paceParameters = configuration.pace
+    patience = configuration.gossipSub.wantFollowup
     store = MessageStore(
       windowsKept: configuration.gossipSub.historyLength, countMax: limits.storeCountMax,
       sizeMax: limits.storeSizeMax)
@@ -123,10 +138,10 @@ public struct Commons: Sendable {
   /// Whether this node is on the topic.
   public func isJoined(_ topic: Topic) -> Bool { joined[topic] != nil }
 
-  /// Whether a message that nobody asked for was probably met before the exact window.
-  mutating func isSuspect(_ id: MessageID) -> Bool {
-    guard duplicates != nil, wants.asked(for: id) == nil else { return false }
-    return duplicates!.mayContain(id, at: now)
+  /// Whether a message that nobody asked for was probably met before the exact window; not if enough peers bring it.
+  mutating func isSuspect(_ id: MessageID, from peer: PeerID) -> Bool {
+    guard duplicates != nil, wants.asked(for: id) == nil, !validation.isOpen(id) else { return false }
+    return !duplicates!.wants(id, toldBy: peer, at: now)
   }
 
   /// Whether this message was met: believed, refused, or under examination.
@@ -134,29 +149,48 @@ public struct Commons: Sendable {
     seen.contains(id, at: now) || validation.isOpen(id) || store.holds(id)
   }
 
+  /// Whether the message is held, and not only because it went on before its examination.
+  func isBelieved(_ id: MessageID) -> Bool { store.holds(id) && !unexamined.contains(id) }
+
   /// What became of a message that was met, and whether this peer gave it before; what is held was accepted, however
   /// long ago.
   mutating func fate(of id: MessageID, from peer: PeerID) -> (fate: SeenFilter.Fate?, wasGiven: Bool) {
     let (fate, wasGiven) =
       firewall.giver(peer).map { seen.meet(id, from: $0, at: now) } ?? (seen.meet(id, at: now), false)
-    return (fate ?? (store.holds(id) ? .accepted : nil), wasGiven)
+    return (fate ?? (isBelieved(id) ? .accepted : nil), wasGiven)
   }
 
   // MARK: Wanting
 
   /// Takes note that a peer offers what we lack.
-  /// - Parameter patience: how long its promise is good for; GossipSub's `wantFollowup` unless said.
+  /// - Parameters:
+  ///   - patience: how long its promise is good for at most; GossipSub's `wantFollowup` unless said. Who is known to be
+  ///     faster, or if nothing is known of it others are, is given less; see `Pace`.
+  ///   - size: bytes of the message, if they are known.
   /// - Returns: whether to ask this peer now; false while another holder's promise is open.
-  public mutating func want(_ id: MessageID, heldBy peer: PeerID, patience: Duration? = nil) -> Bool {
-    if duplicates != nil, wants.asked(for: id) == nil, !duplicates!.wants(id, toldBy: peer, at: now) {
+  public mutating func want(
+    _ id: MessageID, heldBy peer: PeerID, patience: Duration? = nil, size: Int? = nil
+  ) -> Bool {
+    if duplicates != nil, wants.asked(for: id) == nil, !awaiting.isNeeded(.message(id)),
+      !awaiting.isNeeded(.piece(id)), !duplicates!.wants(id, toldBy: peer, at: now)
+    {
       counters.suspected += 1
       return false
     }
-    guard wants.note(id, heldBy: peer, manner, patience, at: now) else { return false }
+    let most = patience ?? self.patience
+    guard wants.note(id, heldBy: peer, manner, timeout(of: peer, size, most: most), at: now) else {
+      return false
+    }
     counters.wantsAsked += 1
     firewall.requested([id], of: peer, at: now)
     setPromiseAlarm()
     return true
+  }
+
+  /// How long to wait for so many bytes of this peer.
+  private func timeout(of peer: PeerID, _ size: Int?, most: Duration) -> Duration {
+    guard let pace = peers.entry(peer)?.pace ?? pace else { return most }
+    return min(most, pace.timeout(max(size ?? largest, 1_024), paceParameters))
   }
 
   mutating func setPromiseAlarm() {
@@ -172,6 +206,10 @@ public struct Commons: Sendable {
     guard let alarm = promiseAlarm, alarm <= now else { return [] }
     promiseAlarm = nil
     let outcome = wants.expire(at: now)
+    for peer in outcome.broken.keys {
+      let (now, parameters) = (now, paceParameters)
+      _ = peers.update(peer) { $0.pace?.timedOut(at: now, parameters) }
+    }
     for (peer, count) in outcome.broken where mayBeBlamed(peer) {
       observe(.brokenPromise, of: peer, count: count)
     }
@@ -300,7 +338,17 @@ public struct Commons: Sendable {
   /// Records how long a peer took to give what it was asked for; what came unasked says nothing.
   mutating func transferred(_ id: MessageID, _ bytes: Int, by peer: PeerID) {
     guard let since = wants.asked(of: peer, for: id) else { return }
-    reputation.transferred(bytes, took: now - since, by: peer, at: now)
+    let time = now - since
+    reputation.transferred(bytes, took: time, by: peer, at: now)
+    largest = max(largest, bytes)
+    let (now, parameters) = (now, paceParameters)
+    func note(_ pace: inout Pace?) {
+      if pace == nil { pace = Pace(parameters) }
+      pace?.answered(after: time, at: now, parameters)
+      pace?.moved(bytes, .down, in: time)
+    }
+    _ = peers.update(peer) { note(&$0.pace) }
+    note(&pace)
   }
 
   /// The best partners first; equal ones as they come.

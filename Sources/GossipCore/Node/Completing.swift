@@ -21,7 +21,7 @@ extension Node {
   mutating func park(_ message: Message, for wanted: [MessageID]) {
     let id = message.id
     var missing = OrderedSet<Awaiting.Need>()
-    for need in wanted where need != id && !commons.store.holds(need) {
+    for need in wanted where need != id && !commons.isBelieved(need) {
       switch commons.seen.fate(of: need, at: commons.now) {
       case .accepted: break
       case .rejected: return giveUp([id], blamesSenders: true)
@@ -42,6 +42,7 @@ extension Node {
       until: commons.now + configuration.limits.awaitingFor)
     guard isParked else { return turnAway(id) }
     commons.validation.await(id)
+    commons.unexamined.excuse(id, at: commons.now)
     if let charged = commons.validation.discharge(id) { discharge(charged, examination.message) }
     watchAwaiting()
     askForNeeds(of: id)

@@ -23,6 +23,8 @@ public struct Configuration: Sendable {
   /// What recognises messages after they have left the exact window (`Limits.seenFor`), for ten to twenty minutes more;
   /// nil takes them for new ones. It errs once in a million, and then asks anyway when three peers offer the message.
   public var duplicates: DuplicateFilterParameters?
+  /// How fast peers are, and how long to wait for them.
+  public var pace = PaceParameters()
   /// How peers are judged.
   public var reputation = ReputationParameters()
   /// Manners whose streams are opened from the start, besides GossipSub's and direct ones: for nodes that publish on
@@ -51,6 +53,7 @@ public struct Configuration: Sendable {
     try antiEntropy.validate()
     try audience.validate()
     try duplicates?.validate()
+    try pace.validate()
     try firewall.validate()
     try reputation.validate()
     try limits.validate()
@@ -105,7 +108,7 @@ public struct Limits: Hashable, Sendable {
   public var objectsKeptFor: Duration = .seconds(120)
   /// How often a message is given to the same peer in manners of our own, where whoever was not served asks again
   /// after its patience; GossipSub has a setting of its own (`retransmissions`).
-  public var servesPerPeer = 32
+  public var servesPerPeer = 8
   /// Authors whose sequence numbers are remembered, on topics that ask for rising ones.
   public var authorsMax = 16_384
   /// Own messages whose reach is watched.

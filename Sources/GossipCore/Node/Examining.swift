@@ -10,9 +10,9 @@ extension Node {
   /// - Returns: whether it did; the examination goes on in any case.
   mutating func passOnUnexamined(_ message: Message, from peer: PeerID, _ policy: TopicPolicy, isHealed: Bool)
   {
-    guard policy.examination == .byLot, message.wire.way != .direct, message.wire.kind == .plain else {
-      return
-    }
+    guard policy.examination == .byLot, message.wire.way != .direct, message.wire.kind == .plain,
+      !commons.store.isStale(message, policy), rises(message, policy)
+    else { return }
     let hops = Int(message.wire.unexaminedHops)
     guard
       commons.unexamined.goesOn(
@@ -23,18 +23,24 @@ extension Node {
     wire.unexaminedHops = UInt8(min(127, Lot.hops(after: hops, isExamined: false)))
     let marked = Message(id: message.id, wire: wire)
     commons.counters.passedUnexamined += 1
-    keep(marked, policy)
+    commons.store.putUnexamined(marked)
+    // The healer deals in what is believed.
     tell(
-      policy,
+      policy.spread,
       .accepted(Acceptance(message: marked, holders: [peer], audience: .everyone, isHealed: isHealed)))
   }
 
   /// A message is believed.
-  /// - Returns: whether it went on before: then it only remains to deliver it.
-  mutating func wentOn(_ message: Message) -> Bool {
+  /// - Returns: whether it went on before and is still held: then it only remains to deliver it.
+  mutating func wentOn(_ message: Message, _ policy: TopicPolicy) -> Bool {
     guard commons.unexamined.settle(message.id, at: commons.now) != nil else { return false }
-    commons.store.examined(message.id)
-    return true
+    return commons.store.examined(message, policy, at: commons.now)
+  }
+
+  /// A message that went on is neither believed nor found bad: nobody is told, and it is given to nobody else.
+  mutating func letGo(_ id: MessageID, _ policy: TopicPolicy?) {
+    guard commons.unexamined.settle(id, at: commons.now) != nil else { return }
+    commons.store.withdraw(id, from: policy?.manners ?? [])
   }
 
   /// A message is not believed: whoever got it from us is told, and it is given to nobody else.
@@ -43,13 +49,21 @@ extension Node {
     commons.counters.retracted += 1
     commons.manner = policy.spread
     for peer in receivers { commons.say(.retract([id]), to: peer) }
-    commons.store.withdraw(id)
+    commons.store.withdraw(id, from: policy.manners)
   }
 
-  /// A message of a topic examined by lot is bad: who is to blame.
+  /// A message is bad: who is to blame. Where messages are examined by lot, who passed it on may be a victim.
   /// - Parameter isProven: whether its author's signature holds, although its content cannot be right.
-  mutating func blame(_ holders: [PeerID], for message: Message, isProven: Bool, _ policy: TopicPolicy) {
-    guard policy.examination == .byLot else { return }
+  mutating func condemn(_ message: Message, _ holders: [PeerID], _ reason: Rejection, isProven: Bool) {
+    guard commons.joined[message.topic]?.examination == .byLot else {
+      return reject(message.id, on: message.topic, holders, reason)
+    }
+    commons.counters.rejected += 1
+    for holder in holders { commons.notice(.rejected(message.id, from: holder, reason)) }
+    blame(holders, for: message, isProven: isProven)
+  }
+
+  private mutating func blame(_ holders: [PeerID], for message: Message, isProven: Bool) {
     for (place, holder) in holders.enumerated() {
       let bad = BadMessage(
         // What the later ones said of their copies was not kept.
@@ -57,19 +71,39 @@ extension Node {
         isProven: isProven, isInHandOver: isInHandOver)
       switch bad.blame {
       case .nobody: break
-      case .barSender(let reason): bar(holder, reason, evidence: message.evidence)
+      case .barSender(let reason):
+        findGuilty(holder, on: message.topic)
+        bar(holder, reason, evidence: message.evidence)
       case .barAuthor: barAuthor(of: message)
       case .barBoth:
+        findGuilty(holder, on: message.topic)
         bar(holder, .examinedBad, evidence: message.evidence)
         barAuthor(of: message)
-      case .awaitRetraction:
-        if let cost = commons.unexamined.foundBad(message.id, from: holder, at: commons.now) {
-          charge(holder, cost)
-        }
-        watchRetractions()
+      case .awaitRetraction: awaitRetraction(of: message.id, by: holder)
       }
       if bad.blame.resetsSender { commons.firewall.distrust(holder) }
     }
+  }
+
+  private mutating func findGuilty(_ sender: PeerID, on topic: Topic) {
+    commons.observe(.invalidMessage, of: sender, on: topic)
+    commons.firewall.failed(sender, at: commons.now)
+  }
+
+  private mutating func awaitRetraction(of id: MessageID, by sender: PeerID) {
+    if let cost = commons.unexamined.foundBad(id, from: sender, at: commons.now) { charge(sender, cost) }
+    watchRetractions()
+  }
+
+  /// A further copy of what was refused.
+  mutating func condemnAgain(_ id: MessageID, _ wire: WireMessage, from peer: PeerID, _ policy: TopicPolicy) {
+    guard policy.examination == .byLot else {
+      return commons.observe(.invalidMessage, of: peer, on: wire.topic)
+    }
+    guard !isInHandOver else { return }
+    guard wire.unexaminedHops > 0 else { return findGuilty(peer, on: wire.topic) }
+    awaitRetraction(of: id, by: peer)
+    commons.firewall.distrust(peer)
   }
 
   private mutating func barAuthor(of message: Message) {

@@ -20,19 +20,30 @@ extension Node {
 
   /// Takes a frame out of its peer's budgets; who is over them is not read from for a while.
   mutating func chargeBudgets(_ peer: PeerID, _ frame: Frame) {
-    guard let until = commons.firewall.charge(peer, frame, at: commons.now) else { return }
+    guard commons.firewall.charge(peer, frame, at: commons.now) != nil else { return }
     commons.observe(.flooded, of: peer)
+    watchBudgets(of: peer)
+  }
+
+  /// Who is over a budget is looked at again when it should be within.
+  private mutating func watchBudgets(of peer: PeerID) {
     settleReading(peer)
+    guard let until = commons.firewall.overUntil(peer, at: commons.now) else { return }
+    // Also if it leaves: it may come back before then.
     commons.reading.append(peer)
+    guard commons.readingAlarm.map({ until < $0 }) ?? true else { return }
+    commons.readingAlarm = until
     commons.ring(.reading, at: until)
   }
 
   /// Who was over a budget may be read again.
   mutating func readAgain() {
-    for peer in commons.reading {
-      if commons.firewall.mayRead(peer, at: commons.now) { commons.reading.remove(peer) }
-      settleReading(peer)
-    }
+    // An alarm that an earlier one has overtaken still rings.
+    guard let alarm = commons.readingAlarm, alarm <= commons.now else { return }
+    commons.readingAlarm = nil
+    let waiting = commons.reading
+    commons.reading = []
+    for peer in waiting { watchBudgets(of: peer) }
   }
 
   /// Pauses or resumes, if the firewall says otherwise than before.
@@ -67,8 +78,9 @@ extension Node {
     else { return }
     commons.counters.barred += 1
     commons.notice(.barred(peer, reason, for: entry.until - entry.since))
-    if entry.until < .distantFuture { commons.ring(.bars, at: entry.until) }
+    watchBars()
     if commons.peers.isConnected(peer) {
+      commons.expelled.append(peer)
       commons.surface(.disconnect(peer, Severance("barred: \(reason.text)")))
     }
   }
@@ -78,18 +90,37 @@ extension Node {
     if commons.firewall.unbar(peer) { commons.notice(.unbarred(peer)) }
   }
 
+  private mutating func watchBars() {
+    guard let deadline = commons.firewall.blacklist.deadline, commons.barsAlarm.map({ deadline < $0 }) ?? true
+    else { return }
+    commons.barsAlarm = deadline
+    commons.ring(.bars, at: deadline)
+  }
+
   /// Some bars may have ended.
   mutating func endBars() {
+    // An alarm that an earlier one has overtaken still rings.
+    guard let alarm = commons.barsAlarm, alarm <= commons.now else { return }
+    commons.barsAlarm = nil
     for peer in commons.firewall.sweep(commons.now) { commons.notice(.unbarred(peer)) }
+    watchBars()
+  }
+
+  /// Nobody waits for what a barred peer promised; that it leaves now is not its doing.
+  mutating func releaseExpelled() {
+    let expelled = commons.expelled
+    commons.expelled.removeAll()
+    for peer in expelled {
+      for (manner, id) in commons.releasePromises(of: peer, owes: false) { gaveUp(id, manner) }
+    }
   }
 
   /// Takes in who was barred before a restart.
   mutating func restore(_ records: [BlacklistRecord], wallClock: Int64) {
-    commons.firewall.restore(records, at: commons.now, wallClock: wallClock)
-    for entry in commons.firewall.blacklist.barred(at: commons.now) where entry.until < .distantFuture {
-      commons.ring(.bars, at: entry.until)
-    }
+    commons.firewall.restore(records.filter { $0.peer != me }, at: commons.now, wallClock: wallClock)
+    watchBars()
     for peer in commons.peers.connected where isBarred(peer) {
+      commons.expelled.append(peer)
       commons.surface(.disconnect(peer, Severance("barred")))
     }
   }
@@ -107,12 +138,23 @@ extension Node {
 
   /// The peer gave what it had given before: an offence where digests come first, for who offers first and gives once
   /// never has to repeat; elsewhere something to be seen.
-  mutating func repeated(_ id: MessageID, by peer: PeerID, on topic: Topic, _ manner: Manner) {
+  mutating func repeated(
+    _ id: MessageID, _ wire: WireMessage, by peer: PeerID, _ policy: TopicPolicy, _ manner: Manner
+  ) {
     guard manner != .push, manner != .direct, manner != .antiEntropy,
       commons.firewall.accuses(id, of: peer, at: commons.now)
     else { return }
-    commons.observe(.circulated, of: peer, on: topic)
-    if manner == .digestFirst { bar(peer, .circulation, evidence: id.bytes) }
+    commons.observe(.circulated, of: peer, on: wire.topic)
+    guard manner == .digestFirst, !maySayAgain(wire, peer, policy) else { return }
+    bar(peer, .circulation, evidence: id.bytes)
+  }
+
+  /// Where the content makes the id, an author may push the same again in good faith: it remembers what it said for a
+  /// shorter time than we, and not beyond a restart.
+  private func maySayAgain(_ wire: WireMessage, _ peer: PeerID, _ policy: TopicPolicy) -> Bool {
+    if case .author = policy.identification { return false }
+    return wire.payload.count <= configuration.digestFirst.pushBelow
+      && (!wire.hasAuthor || wire.claimedAuthor == peer)
   }
 }
 

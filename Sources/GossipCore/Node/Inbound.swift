@@ -14,7 +14,8 @@ extension Node {
       return
     }
     if !frame.messages.isEmpty { receive(frame.messages, from: peer, frame.manner) }
-    if !frame.controls.isEmpty { words(frame.controls, from: peer, frame.manner) }
+    // What it has just sent may have barred it.
+    if !frame.controls.isEmpty, !isBarred(peer) { words(frame.controls, from: peer, frame.manner) }
   }
 
   // MARK: Subscriptions and words
@@ -104,7 +105,7 @@ extension Node {
       for (manner, id) in commons.releasePromises(of: peer, owes: false) { gaveUp(id, manner) }
       return
     }
-    for message in messages { receive(message, from: peer, manner) }
+    for message in messages where !isBarred(peer) { receive(message, from: peer, manner) }
   }
 
   private mutating func receive(_ received: WireMessage, from peer: PeerID, _ manner: Manner) {
@@ -133,27 +134,31 @@ extension Node {
     guard id.count <= configuration.wire.idSizeMax else {
       return reject(nil, on: wire.topic, [peer], .tooLarge)
     }
+    // What the healer asked for may be under way in another manner, too.
+    if manner == .antiEntropy { commons.firewall.requested([id], of: peer, at: commons.now) }
     let (known, wasGiven) = commons.fate(of: id, from: peer)
-    if wasGiven { repeated(id, by: peer, on: wire.topic, manner) }
+    if wasGiven { repeated(id, wire, by: peer, policy, manner) }
     if let fate = known {
       // While the application judges, whoever sends the same is a holder.
       if fate == .pending, commons.validation.add(wire, id: id, from: peer) == .same {
         if commons.awaiting.waits(id) { holds(id, peer) }
       }
-      return duplicate(id, fate, on: wire.topic, from: peer, policy)
+      return duplicate(id, fate, wire, from: peer, policy)
     }
-    if let author = wire.claimedAuthor, isBarred(author) {
-      commons.counters.strays += 1
-      return
-    }
-    guard !commons.isSuspect(id) else {
+    if let author = wire.claimedAuthor, isBarred(author) { return passOver(id, wire, from: peer, policy) }
+    // What comes straight from its author nobody else could bring, were it taken for known by mistake.
+    guard manner == .direct || wire.way == .direct || !commons.isSuspect(id, from: peer) else {
       commons.counters.suspected += 1
       return
     }
     // An echo of what we did write is a duplicate, and evidence of its reach; anything else is a lie.
-    if wire.claimedAuthor == me { return reject(id, on: wire.topic, [peer], .selfOrigin) }
+    if wire.claimedAuthor == me {
+      guard mayBeOurs(wire) else { return reject(id, on: wire.topic, [peer], .selfOrigin) }
+      commons.counters.duplicates += 1
+      return
+    }
     let copy = commons.validation.add(wire, id: id, from: peer)
-    if copy == .again { repeated(id, by: peer, on: wire.topic, manner) }
+    if copy == .again { repeated(id, wire, by: peer, policy, manner) }
     switch copy {
     case .same, .again, .rival:
       commons.counters.duplicates += 1
@@ -177,6 +182,26 @@ extension Node {
     !commons.awaiting.isEmpty && commons.awaiting.wasAsked(peer, for: policy.identification.id(of: wire))
   }
 
+  /// Whether a message in our name has a number that we have passed: we may have written it longer ago than we
+  /// remember, and whoever brings it back may have got it in good faith.
+  private func mayBeOurs(_ wire: WireMessage) -> Bool {
+    wire.sequence.count == 8 && wire.sequence.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } <= nextSequence
+  }
+
+  /// Who is barred wrote it, or so it says. Whoever gives it as asked has kept its promise.
+  private mutating func passOver(
+    _ id: MessageID, _ wire: WireMessage, from peer: PeerID, _ policy: TopicPolicy
+  ) {
+    commons.counters.strays += 1
+    guard commons.wants.asked(for: id) != nil, !commons.validation.isOpen(id) else { return }
+    guard case .author = policy.identification else { return commons.wants.excuse(id, of: peer) }
+    // Nobody else can have written what bears this id: it is not wanted any more.
+    commons.seen.insert(id, .ignored, at: commons.now)
+    commons.wants.forget(id)
+    tell(policy, of: wire, .refused(id, holders: [peer]))
+    dependencyRefused(id)
+  }
+
   /// What is wrong with a message before anybody computes anything.
   private static func shapeFault(of wire: WireMessage, under policy: TopicPolicy) -> Rejection? {
     if wire.payload.count > policy.payloadSizeMax { return .tooLarge }
@@ -190,14 +215,16 @@ extension Node {
   }
 
   private mutating func duplicate(
-    _ id: MessageID, _ fate: SeenFilter.Fate, on topic: Topic, from peer: PeerID, _ policy: TopicPolicy
+    _ id: MessageID, _ fate: SeenFilter.Fate, _ wire: WireMessage, from peer: PeerID, _ policy: TopicPolicy
   ) {
     commons.counters.duplicates += 1
     commons.firewall.duplicated(peer, at: commons.now)
+    // What depends on it may have asked for it while it was here, but waited itself: the promise is kept.
+    commons.wants.forget(id)
     commons.reach.extend(id, to: peer, surfacing: &commons.surfaced)
     switch fate {
-    case .rejected: commons.observe(.invalidMessage, of: peer, on: topic)
-    case .accepted: commons.reputation.duplicate(id, by: peer, on: topic, at: commons.now)
+    case .rejected: condemnAgain(id, wire, from: peer, policy)
+    case .accepted: commons.reputation.duplicate(id, by: peer, on: wire.topic, at: commons.now)
     case .pending, .ignored: break
     }
     tell(policy, .echoed(id, by: peer))
@@ -224,6 +251,7 @@ extension Node {
     guard commons.validation.begin(message, from: peer, isHealed: manner == .antiEntropy, ticket) else {
       commons.counters.throttled += 1
       commons.firewall.throttles(at: commons.now)
+      commons.wants.excuse(message.id, of: peer)  // it gave what it was asked for
       return reject(message.id, on: message.topic, [peer], .queueFull)
     }
     charge(peer, message)
@@ -240,12 +268,15 @@ extension Node {
     guard let examination = commons.validation.examination(ticket, .proof) else { return }
     if authentic { return proven(ticket) }
     let (failed, holders) = (examination.message, Array(examination.holders))
-    reject(failed.id, on: failed.topic, holders, .invalidSignature)
+    condemn(failed, holders, .invalidSignature, isProven: false)
     if let policy = commons.joined[failed.topic] {
-      blame(holders, for: failed, isProven: false, policy)
       takeBack(failed.id, policy)
+    } else {
+      letGo(failed.id, nil)
     }
     if let rival = commons.validation.tryRival(of: examination.message.id) {
+      if let charged = examination.charged { discharge(charged, failed) }
+      if let charged = rival.charged { charge(charged, rival.message) }
       turn(from: examination, to: rival.message)
       if rival.message.wire.signature == nil { return proven(ticket) }
       commons.surface(.check(ticket, rival.message.wire))
@@ -271,22 +302,23 @@ extension Node {
     let (message, id) = (examination.message, examination.message.id)
     commons.seen.insert(id, .pending, at: commons.now)
     commons.wants.forget(id)
-    guard let policy = commons.joined[message.topic] else {  // left meanwhile
-      end(id)
-      commons.seen.expire(id)
-      return
-    }
+    guard let policy = commons.joined[message.topic] else { return forget(id) }
     if message.wire.kind == .manifest { return assemble(message, policy) }
     judge(message, policy)
+  }
+
+  /// We left its topic meanwhile: it may come again as if it were new.
+  private mutating func forget(_ id: MessageID) {
+    end(id)
+    letGo(id, nil)
+    commons.seen.expire(id)
   }
 
   /// Asks the application, if the topic has a judge; not about what something newer has replaced.
   mutating func judge(_ message: Message, _ policy: TopicPolicy) {
     let id = message.id
     guard !commons.store.isStale(message, policy), !isReplay(message, policy, takes: false) else {
-      commons.seen.settle(id, .ignored)
-      commons.counters.ignored += 1
-      return refuse(id)
+      return ignore(id, policy)
     }
     guard policy.isJudged else { return accept(message) }
     guard let examination = commons.validation.examination(of: id) else { return }
@@ -301,6 +333,14 @@ extension Node {
     commons.surface(.judge(examination.ticket, message, from: examination.holders[0]))
   }
 
+  /// Not believed, and nobody's fault.
+  private mutating func ignore(_ id: MessageID, _ policy: TopicPolicy?) {
+    commons.seen.settle(id, .ignored)
+    commons.counters.ignored += 1
+    letGo(id, policy)
+    refuse(id)
+  }
+
   mutating func judged(_ ticket: Ticket, _ verdict: Verdict) {
     if drafts[ticket] != nil { return judgedOwn(ticket, verdict) }
     guard let examination = commons.validation.examination(ticket, .judgement) else { return }
@@ -310,17 +350,14 @@ extension Node {
     case .await(let needs): return park(message, for: needs)
     case .reject:
       commons.seen.settle(id, .rejected)
-      reject(id, on: message.topic, Array(examination.holders), .failed)
-      if let policy = commons.joined[message.topic] {
-        blame(Array(examination.holders), for: message, isProven: message.wire.signature != nil, policy)
-      }
+      condemn(
+        message, Array(examination.holders), .failed, isProven: message.wire.signature != nil)
+      refuse(id)
     case .ignore:
-      commons.seen.settle(id, .ignored)
-      commons.counters.ignored += 1
       for peer in examination.holders { commons.firewall.ignored(peer, at: commons.now) }
       for peer in examination.holders.prefix(1) { commons.notice(.rejected(id, from: peer, .ignored)) }
+      ignore(id, commons.joined[message.topic])
     }
-    refuse(id)
   }
 
   /// Ends the examination of what is not believed.
@@ -330,22 +367,16 @@ extension Node {
   }
 
   mutating func endRefused(_ id: MessageID) {
-    guard let examination = end(id), let policy = commons.joined[examination.message.topic] else { return }
+    guard let examination = end(id) else { return }
+    guard let policy = commons.joined[examination.message.topic] else { return letGo(id, nil) }
     takeBack(id, policy)
     tell(policy, of: examination.message.wire, .refused(id, holders: Array(examination.holders)))
   }
 
   private mutating func accept(_ message: Message) {
     guard let policy = commons.joined[message.topic], commons.validation.examination(of: message.id) != nil
-    else {
-      end(message.id)
-      return commons.seen.expire(message.id)  // left meanwhile
-    }
-    guard !isReplay(message, policy, takes: true) else {
-      commons.seen.settle(message.id, .ignored)
-      commons.counters.ignored += 1
-      return refuse(message.id)
-    }
+    else { return forget(message.id) }
+    guard !isReplay(message, policy, takes: true) else { return ignore(message.id, policy) }
     guard let examination = end(message.id) else { return }
     commons.seen.settle(message.id, .accepted)
     believe(message, holders: Array(examination.holders), policy, isHealed: examination.isHealed)
@@ -353,22 +384,32 @@ extension Node {
 
   /// Whether the topic asks for rising sequence numbers and this one does not rise.
   private mutating func isReplay(_ message: Message, _ policy: TopicPolicy, takes: Bool) -> Bool {
-    guard policy.wantsRisingSequences, let author = message.author, !message.wire.sequence.isEmpty else {
-      return false
+    guard rises(message, policy) else {
+      commons.counters.replayed += 1
+      return true
     }
-    let number = message.wire.sequence.prefix(8).reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
-    let rises =
-      takes ? commons.sequences.take(number, by: author) : commons.sequences.isFresh(number, by: author)
-    if !rises { commons.counters.replayed += 1 }
-    return !rises
+    if takes, policy.wantsRisingSequences, let (number, author) = message.wire.claimedNumber {
+      _ = commons.sequences.take(number, by: author)
+    }
+    return false
+  }
+
+  /// Whether the message's number rises, if its topic asks for that.
+  func rises(_ message: Message, _ policy: TopicPolicy) -> Bool {
+    guard policy.wantsRisingSequences, let (number, author) = message.wire.claimedNumber else { return true }
+    return commons.sequences.isFresh(number, by: author)
   }
 
   /// Kept, delivered, told on.
   private mutating func believe(
-    _ message: Message, holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
+    _ proven: Message, holders: [PeerID], _ policy: TopicPolicy, isHealed: Bool
   ) {
+    let message = proven.asExamined
     remember(message, holders, policy, isHealed: isHealed)
-    let wentOn = wentOn(message)
+    commons.wants.forget(message.id)
+    let acceptance = Acceptance(
+      message: message, holders: holders, audience: .everyone, isHealed: isHealed)
+    let wentOn = wentOn(message, policy)
     if message.wire.isFor(me) {
       commons.counters.delivered += 1
       commons.surface(.deliver(message, from: holders[0]))
@@ -377,9 +418,9 @@ extension Node {
     }
     if !wentOn {
       if message.wire.way != .direct { keep(message, policy) }
-      tell(
-        policy, of: message.wire,
-        .accepted(Acceptance(message: message, holders: holders, audience: .everyone, isHealed: isHealed)))
+      tell(policy, of: message.wire, .accepted(acceptance))
+    } else if policy.heal.isOn {
+      tell(.antiEntropy, .accepted(acceptance))
     }
     dependencyArrived(message.id)
   }
@@ -393,7 +434,8 @@ extension Node {
       message.id, by: holders, on: message.topic, ranks: policy.spread != .digestFirst && !isHealed,
       at: commons.now)
     commons.duplicates?.insert(message.id, at: commons.now)
-    commons.firewall.verified(holders[0], at: commons.now)
+    commons.firewall.verified(
+      holders[0], wasExamined: message.wire.signature != nil || policy.isJudged, at: commons.now)
     settleReading(holders[0])
     for holder in holders {
       if let giver = commons.firewall.giver(holder) { commons.seen.give(message.id, from: giver) }
@@ -438,6 +480,14 @@ extension Node {
     guard let examination = commons.validation.end(id) else { return nil }
     if let charged = examination.charged { discharge(charged, examination.message) }
     return examination
+  }
+}
+
+extension WireMessage {
+  /// The number its author gave it, as it says.
+  fileprivate var claimedNumber: (number: UInt64, author: PeerID)? {
+    guard let author = claimedAuthor, !sequence.isEmpty else { return nil }
+    return (sequence.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }, author)
   }
 }
 

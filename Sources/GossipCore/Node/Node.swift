@@ -65,6 +65,7 @@ public struct Node: Sendable {
     if commons.reputation.nextTick <= commons.now { commons.reputation.decay(at: commons.now) }
     take(input)
     ringDueAlarms()
+    if !commons.expelled.isEmpty { releaseExpelled() }
     if commons.reputation.hasNotices { tellStandings() }
     if !commons.store.withdrawn.isEmpty { tellWithdrawn() }
     commons.outbox.flush(into: &commons.surfaced, &commons.counters)
@@ -95,9 +96,7 @@ public struct Node: Sendable {
     case .ask(let inquiry): tell(.direct, .told(.ask(inquiry)))
     case .withdraw(let token): tell(.direct, .told(.withdraw(inquiry: token)))
     case .answer(let ticket, let answer): tell(.direct, .told(.answer(ticket, answer)))
-    case .epoch(let epoch):
-      commons.handOverUntil = commons.now + configuration.digestFirst.handOver
-      tell(.digestFirst, .told(.epoch(epoch)))
+    case .epoch(let epoch): tell(.digestFirst, .told(.epoch(epoch)))
     case .bar(let peer, let duration): bar(peer, .byHand, for: duration)
     case .unbar(let peer): unbar(peer)
     case .restore(let records, let wallClock): restore(records, wallClock: wallClock)
@@ -194,7 +193,6 @@ public struct Node: Sendable {
     commons.unwanted.forget(peer)
     for (manner, id) in commons.releasePromises(of: peer, owes: true) { gaveUp(id, manner) }
     commons.firewall.disconnected(peer, at: commons.now)
-    commons.reading.remove(peer)
     commons.reputation.disconnected(peer, at: commons.now)
     commons.notice(.disconnected(peer, severance))
   }

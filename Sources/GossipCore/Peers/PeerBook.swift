@@ -13,6 +13,8 @@ public struct PeerBook: Sendable {
     /// What it announced on its stream of each manner.
     var announced = [OrderedSet<Topic>](repeating: [], count: Manner.allCases.count)
     var isPaused = false
+    /// How fast it is.
+    var pace: Pace?
     /// When we last began to read from it again.
     var resumedAt: Instant?
     var observations = OrderedDictionary<Observation, Int>()

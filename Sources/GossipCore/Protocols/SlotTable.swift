@@ -233,9 +233,9 @@ public struct SlotTable: Dissemination {
     searches[id]?.failed.remove(peer)
     if searches[id]?.advertisers.isEmpty == true { return end(id, &commons) }
     guard searches[id]?.asked == peer else { return }
-    stopAsking(id, &commons)
+    let freed = stopAsking(id, &commons)
     fetch(id, &commons)
-    fetchQueued(&commons)
+    fetchQueued(of: freed, &commons)
   }
 
   private func isWanted(_ id: MessageID, _ topic: Topic, _ commons: Commons) -> Bool {
@@ -276,7 +276,7 @@ public struct SlotTable: Dissemination {
   /// one, and after a new look at the rank.
   private mutating func gaveUp(_ id: MessageID, _ commons: inout Commons) {
     guard let search = searches[id], let peer = search.asked else { return }
-    stopAsking(id, &commons)
+    let freed = stopAsking(id, &commons)
     let isWanted = isWanted(id, search.topic, commons)
     searches[id]?.isWanted = isWanted
     // Failed for the moment of choosing only, unless it is the only one.
@@ -286,33 +286,42 @@ public struct SlotTable: Dissemination {
       searches[id]?.failed.remove(peer)
       fetch(id, &commons)
     }
-    fetchQueued(&commons)
+    fetchQueued(of: freed, &commons)
   }
 
-  private mutating func stopAsking(_ id: MessageID, _ commons: inout Commons) {
-    guard let peer = searches[id]?.asked else { return }
+  /// - Returns: who has a place free now.
+  @discardableResult
+  private mutating func stopAsking(_ id: MessageID, _ commons: inout Commons) -> PeerID? {
+    guard let peer = searches[id]?.asked else { return nil }
     searches[id]?.asked = nil
     commons.unwant(id)
-    guard let count = inFlight[peer] else { return }
+    guard let count = inFlight[peer] else { return nil }
     inFlight[peer] = count > 1 ? count - 1 : nil
+    return peer
   }
 
-  /// Places became free: searches that wait for one are tried, in turn.
-  private mutating func fetchQueued(_ commons: inout Commons) {
+  /// A place of this peer became free: searches that wait for it are tried, in turn.
+  private mutating func fetchQueued(of peer: PeerID?, _ commons: inout Commons) {
+    guard let peer else { return }
     for _ in 0..<min(queue.count, SlotTable.walkMax) {
       guard let id = queue.popFirst() else { return }
-      guard searches[id]?.isQueued == true else { continue }
+      guard let search = searches[id], search.isQueued else { continue }
+      guard search.advertisers[peer] != nil else {
+        queue.append(id)
+        continue
+      }
       searches[id]?.isQueued = false
       fetch(id, &commons)  // back to the end, if its advertisers are busy
+      if searches[id]?.isQueued == false { return }
     }
   }
 
   private mutating func end(_ id: MessageID, _ commons: inout Commons) {
     guard searches[id] != nil else { return }
-    stopAsking(id, &commons)
+    let freed = stopAsking(id, &commons)
     searches[id] = nil
     if queue.count > 2 * searches.count + 64 { queue.removeAll { searches[$0]?.isQueued != true } }
-    fetchQueued(&commons)
+    fetchQueued(of: freed, &commons)
   }
 
   // MARK: The message
@@ -326,8 +335,7 @@ public struct SlotTable: Dissemination {
     guard searches[id] != nil else { return }
     searches[id]?.isExamined = true
     searches[id]?.timer = nil
-    stopAsking(id, &commons)
-    fetchQueued(&commons)
+    fetchQueued(of: stopAsking(id, &commons), &commons)
   }
 
   /// Where the proof failed others may have the true message; where the application refused it, it is over.
@@ -367,12 +375,13 @@ public struct SlotTable: Dissemination {
 
   private mutating func rank(_ topic: Topic, _ commons: inout Commons) {
     let meant = searches.filter { $0.value.topic == topic }.sorted { $0.value.number < $1.value.number }
+    var freed: [PeerID] = []
     for (id, _) in meant {
       let isWanted = isWanted(id, topic, commons)
       searches[id]?.isWanted = isWanted
-      if isWanted { fetch(id, &commons) } else { stopAsking(id, &commons) }
+      if isWanted { fetch(id, &commons) } else if let peer = stopAsking(id, &commons) { freed.append(peer) }
     }
-    fetchQueued(&commons)
+    for peer in freed { fetchQueued(of: peer, &commons) }
   }
 
   // MARK: Timers

@@ -68,10 +68,10 @@ public struct PeerScoreParameters: Hashable, Sendable {
   /// Of P7 this share is left after `decayInterval`. 0.95 per second: gone after a minute and a half.
   public var behaviourDecay = 0.95
   /// Times (full outbound queues and broken promises − threshold); at most 0. With the default decay and the most that
-  /// ambiguous observations add, this is at least −10: out of the mesh, and never worse.
-  public var slowWeight = -1.0
+  /// ambiguous observations add, this stays above −10: out of the mesh, and never worse.
+  public var slowWeight = -0.6
   /// Full outbound queues that are forgiven.
-  public var slowThreshold = 10.0
+  public var slowThreshold = 4.0
   /// Of the count of full queues this share is left after `decayInterval`.
   public var slowDecay = 0.95
   /// How often counters decay.

@@ -258,7 +258,7 @@ public struct Message: Sendable {
   /// The message's name.
   public let id: MessageID
   /// The message as it travels.
-  public let wire: WireMessage
+  public private(set) var wire: WireMessage
   /// The object whose manifest this is, once it is complete.
   private let object: Object?
 
@@ -274,6 +274,14 @@ public struct Message: Sendable {
     self.id = id
     self.wire = wire
     self.object = object.map { Object($0) }
+  }
+
+  /// The same, as somebody passes it on who has examined it.
+  var asExamined: Message {
+    guard wire.unexaminedHops > 0 else { return self }
+    var copy = self
+    copy.wire.unexaminedHops = 0
+    return copy
   }
 
   /// Where it goes.

@@ -51,10 +51,39 @@ final class RandomLife {
       configuration.slots.slotsMax = 6
       configuration.slots.fetchesPerPeer = 2
       configuration.slots.greetingLength = 2
+      RandomLife.guardClosely(&configuration, seed)
     }
     lone.signsAtOnce = false
     lone.checksAtOnce = false
     lone.verdict = nil
+  }
+
+  /// Tables of the firewall and of examination by lot that are soon full, and trust that is soon earned.
+  private static func guardClosely(_ configuration: inout Configuration, _ seed: UInt64) {
+    configuration.limits.authorsMax = 3
+    configuration.firewall.peersMax = 6
+    (configuration.firewall.lot.decline, configuration.firewall.lot.floor) = (0.9, 0.01)
+    configuration.firewall.lot.waitingMax = 4
+    (configuration.firewall.retractions.openMax, configuration.firewall.retractions.earlyMax) = (4, 3)
+    (configuration.firewall.retractions.peersMax, configuration.firewall.retractions.guiltyMax) = (4, 3)
+    (configuration.firewall.circulation.idsMax, configuration.firewall.circulation.requestsMax) = (16, 16)
+    configuration.firewall.blacklist.countMax = 6
+    configuration.firewall.blacklist.first = .seconds(5)
+    configuration.firewall.blacklist.most = .seconds(40)
+    configuration.firewall.blacklist.rememberedFor = .seconds(100)
+    configuration.firewall.budgets.messages.things = Budget(rate: 20, burst: 20)
+    configuration.digestFirst.repeats.idsMax = 4
+    configuration.reputation.mode = [.acting, .watching, .off][Int(seed % 3)]
+    if seed % 2 == 0 {
+      var gater = GaterParameters()
+      (gater.threshold, gater.sourcesMax) = (0.01, 2)
+      configuration.firewall.gater = gater
+    }
+    if seed % 4 < 2 {
+      var filter = DuplicateFilterParameters()
+      (filter.capacity, filter.suspectsMax, filter.turnAfter) = (16, 3, .seconds(150))
+      configuration.duplicates = filter
+    }
   }
 
   /// One thing happens.
@@ -72,6 +101,7 @@ final class RandomLife {
       case .ask(let ticket, _, _, _, _): open.append(.answer(ticket, .success("yes")))
       case .published(let token, _): published[token, default: 0] += 1
       case .answered(let token, _): answered[token, default: 0] += 1
+      case .disconnect(let peer, let severance): open.append(.disconnected(peer, severance))
       default: break
       }
     }
@@ -104,8 +134,15 @@ final class RandomLife {
   }
   private func someIDs() -> [MessageID] { (0..<Int.random(in: 0..<15, using: &dice)).map { _ in someID() } }
 
-  /// Some author's message, which may be forged, unsigned, large, or somebody else's.
+  /// Some message, which may have gone on unexamined.
   private func someMessage() -> WireMessage {
+    var message = someAuthorsMessage()
+    if chance(40) { message.unexaminedHops = any([1, 2, 3, 127]) }
+    return message
+  }
+
+  /// Some author's message, which may be forged, unsigned, large, for a few, or somebody else's.
+  private func someAuthorsMessage() -> WireMessage {
     let author = chance(3) ? peer(0) : peer(Int.random(in: 100...104, using: &dice))
     let number = UInt64.random(in: 0..<40, using: &dice)
     let payload = bytes(any([0, 10, 500, 2_000, 9_000]))
@@ -116,6 +153,11 @@ final class RandomLife {
         topic: any(topics), payload: payload, author: nil, sequence: nil, kind: any([.manifest, .piece]))
     }
     if chance(10) { return plain }
+    if chance(10) {
+      let recipients = Recipients(
+        chance(50) ? [peer(0), any(company)] : [any(company)], by: any([.direct, .subOverlay, .fullOverlay]))
+      return .by(author, number, payload, on: plain.topic, for: recipients)
+    }
     if chance(10) { return plain.signed([UInt8(number)]) }
     return .by(author, number, payload, on: plain.topic)
   }
@@ -164,6 +206,8 @@ final class RandomLife {
     if policy.spread != .direct, chance(40) {
       policy.heal = Heal(digestsEvery: .seconds(1), heightsEvery: .seconds(1), onLink: chance(50))
     }
+    if policy.spread != .direct, policy.spread != .gossipSub, chance(60) { policy.examination = .byLot }
+    policy.wantsRisingSequences = chance(10)
     policy.retention = any([.heartbeats, .during(.seconds(20)), .last(1_000)])
     policy.meaning.position = { UInt64($0.count) }
     if chance(50) {
@@ -225,10 +269,28 @@ final class RandomLife {
     return lone.tell(.epoch(epoch))
   }
 
+  /// An operator, or the application, has an opinion of a peer; it may be the node itself, or an author.
+  private func someOpinion() -> Told {
+    let peer = any(company + peers(100...104) + [peer(0)])
+    return switch Int.random(in: 0..<6, using: &dice) {
+    case 0: lone.tell(.bar(peer, for: any([nil, .seconds(1), .seconds(50)])))
+    case 1, 2: lone.tell(.unbar(peer))
+    case 3:
+      lone.tell(
+        .restore(lone.node.blacklist(wallClock: 1_000), wallClock: any([0, 990, 1_000, 1_010, .max])))
+    default: lone.tell(.score(peer, any([0, 0, 5, -1, -20, -100, .nan])))
+    }
+  }
+
+  private func someLink() -> Link {
+    Link(isOutbound: chance(30), address: "", ip: any([[], [10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 0, 3]]))
+  }
+
   private func happen() -> Told {
     let peer = any(company)
-    switch Int.random(in: 0..<100, using: &dice) {
-    case 0..<6: return lone.connect(peer, outbound: chance(30))
+    switch Int.random(in: 0..<103, using: &dice) {
+    case 0..<6: return lone.tell(.connected(peer, someLink()))
+    case 100..<103: return someOpinion()
     case 6..<9: return lone.disconnect(peer)
     case 9..<15: return lone.open(peer, any(Manner.allCases.flatMap(\.protocols)))
     case 15..<17: return lone.tell(.closed(peer, any(Manner.allCases)))

@@ -59,7 +59,8 @@ extension AdvertGossip {
     guard let claim = advertisers[peer]?.claims[id], artifacts[id] != nil else { return false }
     // Another manner may be asking for it, or the list of wants be full: later, then.
     guard !commons.hasMet(id), commons.wants.asked(for: id) == nil,
-      commons.want(id, heldBy: peer, patience: parameters.chunkPatience)
+      commons.want(
+        id, heldBy: peer, patience: parameters.chunkPatience, size: Int(clamping: claim.size))
     else {
       rest(id, &commons)
       return false

@@ -13,7 +13,7 @@ import OrderedCollections
 /// epochs where there are more links than that bears.
 ///
 /// Source: Bamboo gossip v2, "Dropping", "Spoofing and spamming", "Replaying"; numbers are ours where it has none.
-/// Bounds: outstanding digests per peer, digests per frame, hashes per turn, one answer per peer, topic and second.
+/// Bounds: outstanding digests and repeated ones per peer, digests per frame, hashes per turn, one answer per peer, topic and second.
 public struct DigestFirst: Dissemination {
   /// The manner this is.
   public static let manner = Manner.digestFirst
@@ -34,6 +34,8 @@ public struct DigestFirst: Dissemination {
   private var lacks: [PeerID: Int] = [:]
   /// When we last told a peer all digests of a topic because it asked.
   private var retold: OrderedDictionary<PeerID, [Topic: Instant]> = [:]
+  /// How often each peer told of the same message.
+  private var repeats: [PeerID: DigestRepeats] = [:]
   /// Topics with fewer than `partnersMin` partners within reach.
   private var lonely: OrderedSet<Topic> = []
   private var isPulling = false
@@ -155,6 +157,7 @@ public struct DigestFirst: Dissemination {
     if adverts.contains(where: { !$0.isAmongRecipients }), !isAdmitted(peer, on: topic, &commons) {
       adverts.removeAll { !$0.isAmongRecipients }
     }
+    countRepeats(adverts, of: peer, &commons)
     var wanted: [MessageID] = []
     for advert in adverts where advert.size <= UInt64(policy.payloadSizeMax) + 1_024 {
       let isExamined = commons.validation.isOpen(advert.id)
@@ -164,9 +167,25 @@ public struct DigestFirst: Dissemination {
         lookElsewhere(for: dropped, than: peer, &commons)
       }
       guard !isExamined else { continue }  // remembered as a holder, should the copy we have be false
-      if commons.want(advert.id, heldBy: peer, patience: parameters.patience) { wanted.append(advert.id) }
+      let isAsked = commons.want(
+        advert.id, heldBy: peer, patience: parameters.patience, size: Int(clamping: advert.size))
+      if isAsked { wanted.append(advert.id) }
     }
     if !wanted.isEmpty { commons.say(.want(wanted), to: peer) }
+  }
+
+  /// Who tells of the same over and over keeps us busy.
+  private mutating func countRepeats(_ adverts: [Advert], of peer: PeerID, _ commons: inout Commons) {
+    var isExcessive = false
+    for advert in adverts where repeats[peer, default: DigestRepeats()].offered(advert.id, parameters.repeats)
+    { isExcessive = true }
+    if isExcessive { commons.observe(.flooded, of: peer) }
+  }
+
+  /// Asks a peer to tell again what it has; to do so is no repetition.
+  private mutating func askAgain(_ peer: PeerID, on topic: Topic, _ commons: inout Commons) {
+    repeats[peer] = nil
+    commons.say(.resend(topic, filter: []), to: peer)
   }
 
   /// Answers a peer that asks what there is. Asking twice within a block interval is no fault: a new partner may
@@ -282,6 +301,8 @@ public struct DigestFirst: Dissemination {
     case .began: break
     }
     begunAt = commons.now
+    commons.handOverUntil = commons.now + parameters.handOver
+    repeats.removeAll()
     commons.notice(.epoch(.began(epoch.number)))
     ring(Reminder.overdue, after: parameters.epochLength, &commons)
     ring(Reminder.settled, after: parameters.handOver, &commons)
@@ -327,7 +348,7 @@ public struct DigestFirst: Dissemination {
     let kind = kind(of: topic)
     guard partners.contains(peer, in: kind), within[topic, default: []].append(peer).inserted else { return }
     if isArrival || !partners.contained(peer, in: kind) { offerLive(on: topic, to: peer, &commons) }
-    if !isArrival, outsiders.contains(peer) { commons.say(.resend(topic, filter: []), to: peer) }
+    if !isArrival, outsiders.contains(peer) { askAgain(peer, on: topic, &commons) }
     if lonely.contains(topic) { watch(topic, &commons) }
   }
 
@@ -354,7 +375,7 @@ public struct DigestFirst: Dissemination {
     isPulling = lonely.contains { within[$0] != nil }
     guard isPulling else { return }
     for topic in lonely {
-      for peer in partners(on: topic) { commons.say(.resend(topic, filter: []), to: peer) }
+      for peer in partners(on: topic) { askAgain(peer, on: topic, &commons) }
     }
     ring(Reminder.pull, after: parameters.pullEvery, &commons)
   }
@@ -383,6 +404,7 @@ public struct DigestFirst: Dissemination {
 
   private mutating func leave(_ topic: Topic) {
     digests.forget(topic)
+    repeats.removeAll()  // who finds us back on it tells again
     lonely.remove(topic)
     for peer in Array(retold.keys) {
       retold[peer]?[topic] = nil
@@ -394,6 +416,7 @@ public struct DigestFirst: Dissemination {
     digests.forget(peer)
     outsiders.remove(peer)
     lacks[peer] = nil
+    repeats[peer] = nil
     retold[peer] = nil
     unexamined.removeAll { $0.peer == peer }
   }
@@ -451,6 +474,8 @@ public struct DigestFirstParameters: Hashable, Sendable {
   public var digestsPerFrame = 256
   /// Outstanding digests of one peer.
   public var digestsPerPeer = 4_096
+  /// How often a peer may tell of the same message.
+  public var repeats = DigestRepeatParameters()
   /// How often in a row a peer may lack what it offered.
   public var lacksMax = 3
   /// Time between blocks of the application's chain: what others of the kind are counted in.
@@ -471,6 +496,7 @@ public struct DigestFirstParameters: Hashable, Sendable {
     guard failure > 0, failure < 1 else {
       throw ConfigurationError("digestFirst.failure", expected: "above 0, below 1", found: "\(failure)")
     }
+    try repeats.validate()
     for (name, value, least) in [
       ("pushBelow", pushBelow, 0), ("digestsPerFrame", digestsPerFrame, 1),
       ("digestsPerPeer", digestsPerPeer, 1), ("lacksMax", lacksMax, 1), ("hashesPerTurn", hashesPerTurn, 1),
