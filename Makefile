@@ -15,6 +15,9 @@ FILTER ?=
 FUZZ_SECONDS ?= 60
 # Where fuzzing starts its dice: 0 is somewhere else each time.
 FUZZ_SEED ?= 0
+# How long random scenarios are tried, and the seed they begin with; none is somewhere else each time.
+SWARM_TIME ?= 2m
+SWARM_SEED ?=
 # Runs of each benchmark, of which the median counts.
 RUNS ?= 3
 # 1: make bench-compare fails if a figure is more than 10 % worse.
@@ -66,8 +69,10 @@ else # those that wait for sockets and processes apart from those that keep the 
 	swift test --skip-build --filter InteropTests
 endif
 
-test-release: build ## the checks that want speed: a large simulation, alike in two processes
+test-release: build ## the checks that want speed: a large simulation, alike in two processes; attacks; a swarm
 	Scripts/determinism $(GOSSIP)
+	Scripts/attacks $(GOSSIP) --spread gossipSub
+	Scripts/swarm $(GOSSIP) $(SWARM_TIME) $(SWARM_SEED)
 
 gates: ## instruction counts of fixed small workloads against Benchmarks/instructions.tsv; needs valgrind
 	Scripts/instructions $(ARGS)

@@ -149,26 +149,18 @@ private struct Wrong: Participant {
     var scenario = small
     scenario.standing = { world, observer, peer in (0, observer == 0 && peer == world.peer(1)) }
     let report = try scenario.run()
-    let isLinked = report.findings.map(\.checker) == [.just]
-    #expect(isLinked && report.violations.count == 1, "\(report.findings)")
+    let isFound = Set(report.findings.map(\.checker)) == [.just]
+    #expect(isFound && !report.violations.isEmpty, "\(report.findings)")
   }
 
   @Test(arguments: [(-1.0, 0), (0.0, 1), (1.0, 1)])
   func `sees attackers that are thought of as well as honest peers`(score: Double, found: Int) throws {
     var scenario = small
     scenario.topology = .full
-    scenario.adversaries = [Scenario.Troop(.dropper, 1)]
+    scenario.adversaries = [Scenario.Troop(.garbler, 1)]
     scenario.standing = { world, observer, peer in
       observer != 0 ? nil : (world.place(of: peer) == 5 ? score : 0, false)
     }
     #expect(try scenario.run().findings.count { $0.checker == .isolated } == found)
-  }
-
-  @Test func `counts whoever is blocked as isolated`() throws {
-    var scenario = small
-    scenario.topology = .full
-    scenario.adversaries = [Scenario.Troop(.dropper, 1)]
-    scenario.standing = { world, _, peer in world.place(of: peer) == 5 ? (9, true) : (0, false) }
-    #expect(try scenario.run().findings.isEmpty)
   }
 }
