@@ -176,6 +176,29 @@ import Testing
     #expect(lone.push(stale, from: peer(1)).said == [], "what is outdated does not go on")
   }
 
+  // BT-63
+  @Test(arguments: [Manner.push, .infection])
+  func `goes on likewise in other manners, and is taken back from whom it went to`(manner: Manner) {
+    var policy = TopicPolicy.byLot
+    policy.spread = manner
+    let lone = Lone {
+      ($0.firewall.lot.decline, $0.firewall.lot.floor) = (0.999, 1e-9)
+      $0.infection.pushBelow = 1_024
+    }
+    lone.join(t, policy: policy)
+    lone.meet(peers(1...4), speaking: manner.protocols[0])
+    for number in 1...3 { lone.hear(.by(peer(80), UInt64(number)), on: manner, from: peer(1)) }
+    lone.advance(.seconds(1))
+    lone.verdict = nil
+    var told = lone.hear(message, on: manner, from: peer(1))
+    told += lone.advance(.milliseconds(500))
+    let receivers = Set(told.receivers(of: name))
+    #expect(!receivers.isEmpty && told.delivered == [])
+    #expect(told.hops(of: name).allSatisfy { $0 == 1 })
+    #expect(lone.judge(told, .reject).retracted(name) == receivers)
+    #expect(lone.advance(.seconds(5)).receivers(of: name) == [])
+  }
+
   // BT-66
   @Test func `is chosen by dice of the node's own`() {
     func chosen(_ seed: UInt8) -> [Bool] {

@@ -177,8 +177,8 @@ public struct MessageStore: Sendable {
 
   /// Lets go what did not prove right after it had gone on; these manners are told.
   mutating func withdraw(_ id: MessageID, from manners: [Manner]) {
-    guard held[id] != nil else { return }
     remove(id)
+    // It may have left with its window, of which these were not told.
     if withdrawn.last?.id != id { withdrawn.append((id, manners)) }
   }
 
