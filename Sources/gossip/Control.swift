@@ -26,6 +26,7 @@ struct ControlServer: Service {
     source.setEventHandler { [host] in
       let client = accept(socket, nil, nil)
       guard client >= 0 else { return }
+      ControlSocket.setPatience(client)
       guard let request = ControlSocket.readLine(from: client) else {
         close(client)
         return
@@ -258,10 +259,20 @@ private enum ControlSocket {
     }
   }
 
+  /// Whoever asks has five seconds for each step.
+  static func setPatience(_ socket: Int32) {
+    var patience = timeval(tv_sec: 5, tv_usec: 0)
+    for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+      setsockopt(socket, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+    #if !canImport(Glibc)
+      var isOn: Int32 = 1
+      setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &isOn, socklen_t(MemoryLayout<Int32>.size))
+    #endif
+  }
+
   /// A request's line; nil if it does not come in time, or is too long.
   static func readLine(from socket: Int32) -> String? {
-    var patience = timeval(tv_sec: 5, tv_usec: 0)
-    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     var line: [UInt8] = []
     while line.count < 1_024 {
       var byte: UInt8 = 0
