@@ -114,7 +114,7 @@ public struct Attacks: Sendable {
 
     /// What does not hold although it must.
     public var faults: [String] {
-      let bounds = Bounds(adversary, manner, defence)
+      let bounds = Bounds(adversary, manner)
       var faults = reports.flatMap { report in
         report.findings.filter { $0.checker.isSafety && !bounds.conceded.contains($0.checker) }
           .map { "seed \(report.seed): \($0)" }
@@ -136,7 +136,8 @@ public struct Attacks: Sendable {
           faults.append(seed + "\(Report.rounded(report.copies)) copies per delivery, not \(bounds.copies)")
         }
         for finding in report.findings
-        where finding.checker == .isolated && adversary?.isObservable(in: manner) == true && defence != "off" {
+        where finding.checker == .isolated && adversary?.isObservable(in: manner) == true && defence != "off"
+        {
           faults.append(seed + finding.description)
         }
       }
@@ -212,9 +213,10 @@ extension Attacks {
     /// What is not kept, and the table says so.
     var conceded: Set<Checkers.Checker> = []
 
-    init(_ adversary: Adversary?, _ manner: Manner, _ defence: String) {
-      // Nothing but the memory of ids stands against a replay.
-      if adversary == .replayer, defence == "off" { conceded = [.once] }
+    init(_ adversary: Adversary?, _ manner: Manner) {
+      // Beyond the memory of ids stands a filter that more than two peers together overrule; only numbers that have to
+      // rise (`wantsRisingSequences`) end it, and those lose what comes late.
+      if adversary == .replayer { conceded = [.once] }
       guard let adversary else { return }
       prompt = Bounds.late[manner]?[adversary] ?? prompt
     }

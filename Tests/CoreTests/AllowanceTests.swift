@@ -7,7 +7,7 @@ import Testing
 @Suite struct `An allowance` {
   let parameters = AllowanceParameters()
 
-  // BT-40
+  // BB-9, BT-40
   @Test(
     arguments: [
       (0, 16), (1, 32), (2, 41), (3, 48), (15, 80), (63, 112), (255, 144), (1_023, 176), (65_535, 272),

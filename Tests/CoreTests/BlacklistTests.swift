@@ -40,7 +40,7 @@ func settingRefused(_ validate: () throws(ConfigurationError) -> Void) -> String
     #expect(list.sweep(.seconds(now)) == [], "each end is told once")
   }
 
-  // BT-48
+  // BB-10, BT-48
   @Test func `says why, since when, and on what evidence`() throws {
     var list = list()
     list.add(peer(1), .circulation, evidence: [1, 2, 3], at: .seconds(5))

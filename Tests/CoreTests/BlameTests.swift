@@ -5,7 +5,7 @@ import Testing
 @testable import GossipCore
 
 @Suite struct `Blame for a bad message` {
-  // BT-60
+  // BB-14, BT-60
   @Test func `is the sender's if it says it examined it, and else open`() {
     #expect(BadMessage(isExamined: true).blame == .barSender(.examinedBad))
     #expect(BadMessage(isFromAuthor: true).blame == .barSender(.examinedBad))

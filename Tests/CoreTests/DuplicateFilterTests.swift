@@ -55,7 +55,7 @@ import Testing
     #expect((370_000...385_000).contains(filter().size / 2))
   }
 
-  // BT-82
+  // BB-17, BT-82
   @Test func `knows all it met, and takes few others for known`() {
     var filter = filter { ($0.capacity, $0.falsePositives) = (4_000, 1e-3) }
     for number in 0..<8_000 { filter.insert(long(number), at: .zero) }

@@ -14,7 +14,7 @@ import Testing
     return lot
   }
 
-  // BT-58
+  // BB-13, BT-58
   @Test func `falls by a hundredth with each good message, to its floor, and is 1 again after a bad one`() {
     var lot = Lot()
     var expected = 1.0
@@ -74,7 +74,7 @@ import Testing
     #expect(Lot.hops(after: 2, isExamined: true) == 0)
   }
 
-  // BT-57
+  // BB-12, BT-57
   @Test func `is not thrown while verification is behind`() {
     let lot = lot(after: 400)
     var dice = Dice(1)

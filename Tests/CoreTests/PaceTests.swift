@@ -7,7 +7,7 @@ import Testing
 @Suite struct `A pace` {
   let parameters = PaceParameters()
 
-  // BT-32
+  // BB-5, BT-32
   @Test func `smooths round trips and expects answers by them`() {
     var pace = Pace(parameters)
     #expect(pace.timeout(0, parameters) == .seconds(1))
@@ -103,7 +103,7 @@ import Testing
     #expect(pace.allowance >= before + 9 * (64 << 10))
   }
 
-  // BT-31
+  // BB-6, BT-31
   @Test func `never takes everything from a peer, however often it times out`() {
     var pace = Pace(parameters)
     for second in 0..<1_000 { pace.timedOut(at: .seconds(Double(second)), parameters) }

@@ -29,7 +29,7 @@ import Testing
     #expect(reputation.partnerScore(of: peer(99), at: .zero) == 0.125)
   }
 
-  // BT-29
+  // BB-3, BT-29
   @Test func `gains interest by offering first and loses it by offering last`() {
     var reputation = reputation()
     reputation.ranked([peer(1), peer(2), peer(3)], at: .zero)
@@ -91,7 +91,7 @@ import Testing
     #expect(factor("reliability", 2, reputation) > 0.99)
   }
 
-  // BT-35, BT-37
+  // BB-8, BT-35, BT-37
   @Test func `loses reliability by exchanges broken off, and is asked last after three`() {
     var reputation = reputation()
     for _ in 0..<4 { reputation.transferred(100, took: .zero, by: peer(1), at: .zero) }
