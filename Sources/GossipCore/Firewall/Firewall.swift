@@ -122,11 +122,7 @@ struct Firewall: Sendable {
   /// - Returns: until when not to read from the peer, if that is new.
   mutating func charge(_ peer: PeerID, _ frame: Frame, at now: Instant) -> Instant? {
     guard let place = peers.index(forKey: peer) else { return nil }
-    var excess = Duration.zero
-    for (kind, count, size) in frame.loads {
-      excess = max(
-        excess, peers.values[place].budgets.charge(count, size, of: kind, at: now, parameters.budgets))
-    }
+    let excess = peers.values[place].budgets.charge(frame, at: now, parameters.budgets)
     guard excess > .zero else { return nil }
     let until = now + excess
     guard peers.values[place].overUntil.map({ $0 < until }) ?? true else { return nil }
@@ -198,19 +194,24 @@ struct Firewall: Sendable {
   }
 }
 
-extension Frame {
-  /// What it has of each kind that has a budget: things and bytes.
-  fileprivate var loads: [(BudgetClass, Int, Int)] {
-    var loads: [(BudgetClass, Int, Int)] = []
-    if !messages.isEmpty {
-      loads.append((.messages, messages.count, messages.reduce(0) { $0 + $1.bytes.count }))
+extension Budgets {
+  /// Takes everything a frame has.
+  fileprivate mutating func charge(_ frame: Frame, at now: Instant, _ parameters: BudgetParameters)
+    -> Duration
+  {
+    var excess = Duration.zero
+    if !frame.messages.isEmpty {
+      let size = frame.messages.reduce(0) { $0 + $1.bytes.count }
+      excess = charge(frame.messages.count, size, of: .messages, at: now, parameters)
     }
-    if !subscriptions.isEmpty { loads.append((.words, subscriptions.count, 0)) }
-    for control in controls {
+    if !frame.subscriptions.isEmpty {
+      excess = max(excess, charge(frame.subscriptions.count, 0, of: .words, at: now, parameters))
+    }
+    for control in frame.controls {
       let (kind, things) = control.load
-      loads.append((kind, things, control.fieldSize))
+      excess = max(excess, charge(things, control.fieldSize, of: kind, at: now, parameters))
     }
-    return loads
+    return excess
   }
 }
 
