@@ -136,7 +136,8 @@ public struct Attacks: Sendable {
           faults.append(seed + "\(Report.rounded(report.copies)) copies per delivery, not \(bounds.copies)")
         }
         for finding in report.findings
-        where finding.checker == .isolated && adversary?.isObservable(in: manner) == true && defence != "off" {
+        where finding.checker == .isolated && adversary?.isObservable(in: manner) == true && defence != "off"
+        {
           faults.append(seed + finding.description)
         }
       }

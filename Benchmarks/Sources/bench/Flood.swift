@@ -184,7 +184,7 @@ struct Flooder {
 
   func run() throws {
     // In life it has a machine of its own; here it gets what the honest leave.
-    setpriority(PRIO_PROCESS, 0, 19)
+    _ = nice(19)
     let address = try Multiaddr(settings.text("address", ""))
     let isGenuine = settings.text("kind", "signed") == "signed"
     let (size, count) = (max(16, settings.number("size", 1_024)), settings.number("prepared", 50_000))

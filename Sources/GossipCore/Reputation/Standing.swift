@@ -137,7 +137,8 @@ extension Explanation: CustomStringConvertible {
     if !sightings.isEmpty { rows.append("seen") }
     for sighting in sightings {
       let name = sighting.observation.rawValue + (sighting.topic.map { " on \($0.name.prefix(32))" } ?? "")
-      rows.append(Self.row(name, "\(sighting.count)", "\(Self.short((at - sighting.at).inSeconds)) s ago", ""))
+      rows.append(
+        Self.row(name, "\(sighting.count)", "\(Self.short((at - sighting.at).inSeconds)) s ago", ""))
     }
     return rows.joined(separator: "\n")
   }
