@@ -9,7 +9,7 @@ import Testing
 func withFolder<R: Sendable>(_ body: @Sendable (URL) async throws -> R) async throws -> R {
   let folder = FileManager.default.temporaryDirectory.appending(path: "gossip-\(UUID().uuidString)")
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }  // a left-over in the temporary folder does no harm
+  defer { try? FileManager.default.removeItem(at: folder) }
   return try await body(folder)
 }
 
