@@ -82,9 +82,12 @@ public enum Swarm {
   }
 
   private static func drawAdversaries(_ scenario: inout Scenario, _ dice: inout WorldDice) {
+    // Where nobody signs, whatever a spammer alters is a new message, which it alters again: without end.
+    let isAnonymous = scenario.policy.signing == .strictNoSign
+    let adversaries = Adversary.allCases.filter { !isAnonymous || $0 != .spammer }
     var rest = (scenario.nodes - 1) / 3
     while rest > 0, scenario.adversaries.count < 3 {
-      let adversary = Adversary.allCases.randomElement(using: &dice)!
+      let adversary = adversaries.randomElement(using: &dice)!
       let count = Int.random(in: 1...rest, using: &dice)
       scenario.adversaries.append(Scenario.Troop(adversary, count))
       rest -= count
