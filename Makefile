@@ -18,6 +18,7 @@ FUZZ_SEED ?= 0
 # How long random scenarios are tried, and the seed they begin with; none is somewhere else each time.
 SWARM_TIME ?= 2m
 SWARM_SEED ?=
+SWARM_COUNT ?=
 # Runs of each benchmark, of which the median counts.
 RUNS ?= 3
 # 1: make bench-compare fails if a figure is more than 10 % worse.
@@ -72,7 +73,7 @@ endif
 test-release: build ## the checks that want speed: a large simulation, alike in two processes; attacks; a swarm
 	Scripts/determinism $(GOSSIP)
 	Scripts/attacks $(GOSSIP) --spread gossipSub
-	Scripts/swarm $(GOSSIP) $(SWARM_TIME) $(SWARM_SEED)
+	Scripts/swarm $(GOSSIP) $(SWARM_TIME) $(SWARM_SEED) $(SWARM_COUNT)
 
 gates: ## instruction counts of fixed small workloads against Benchmarks/instructions.tsv; needs valgrind
 	Scripts/instructions $(ARGS)

@@ -180,6 +180,11 @@ public struct Checkers: Sendable {
     if copies > atMost { find(.frugal, "\(Report.rounded(copies)) copies per delivery, more than \(atMost)") }
   }
 
+  /// Looks whether the network came to rest.
+  public mutating func rest(after events: Int, atMost: Int) {
+    if events >= atMost { find(.bounded, "no rest after \(events) events") }
+  }
+
   /// Looks at what reached whom.
   public mutating func reached(_ delivered: Int, of owed: Int) {
     if delivered < owed { find(.everyone, "\(owed - delivered) of \(owed) deliveries did not happen") }

@@ -54,6 +54,8 @@ public struct Scenario: Sendable {
   public var messagesAfter = 10
   /// What honest nodes think of their peers.
   public var standing: Checkers.Standing = Scenario.standing
+  /// Events that the whole life takes at most; a network that needs more does not come to rest.
+  public var eventsMax = Int.max
   /// Copies a delivery may cost; nil is as many as it takes.
   public var copiesMax: Double?
   /// What everything follows from.

@@ -21,6 +21,7 @@ public enum Swarm {
     if chance(0.6, &dice) { drawDisturbances(&scenario, &dice) }
     scenario.messagesAfter = Int.random(in: 1...10, using: &dice)
     scenario.patience = .seconds(90)
+    scenario.eventsMax = 20_000_000  // ten times what the busiest of the first thousand takes
     return scenario
   }
 

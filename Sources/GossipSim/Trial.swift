@@ -23,6 +23,7 @@ struct Trial {
     world = World(scenario.network, seed: scenario.seed)
     world.judge = Judging.verdict
     world.checkers = Checkers(scenario.configuration)
+    world.eventsMax = scenario.eventsMax
     if scenario.isHard { world.redialAfter = .seconds(1) }
     dice = WorldDice(seed: scenario.seed ^ 0x5cea_4a10)
     turbulence = Turbulence([], begun: .zero, candidates: []) { _, _ in }
@@ -186,7 +187,10 @@ struct Trial {
   }
 
   private mutating func conclude(_ tally: Tally) {
-    guard scenario.isHard, var checkers = world.checkers else { return }
+    guard var checkers = world.checkers else { return }
+    checkers.rest(after: world.events, atMost: scenario.eventsMax)
+    world.checkers = checkers
+    guard scenario.isHard else { return }
     checkers.injustice(in: world, scenario.standing)
     if let most = scenario.copiesMax { checkers.cost(Report.copies(in: world), atMost: most) }
     world.checkers = checkers

@@ -38,6 +38,9 @@ public struct World: Sendable {
   public var redialAfter: Duration?
   /// Who watches what honest nodes do, if anybody.
   public var checkers: Checkers?
+  /// After so many events time passes without any: a world in which causes and effects chase one another would never
+  /// let it pass.
+  public var eventsMax = Int.max
 
   /// Bytes each participant handed to its links so far.
   public internal(set) var sentBytes: [Int] = []
@@ -137,6 +140,8 @@ public struct World: Sendable {
     var topics = OrderedDictionary<Topic, TopicPolicy>()
     /// Whom it dials, and dials again.
     var dials = OrderedSet<Int>()
+    /// Whom it will dial again before long; one attempt at a time, however often a link is lost.
+    var dialsDue = OrderedSet<Int>()
     /// The side it is on, per partition.
     var side: UInt64 = 0
     /// Bytes per second of its links, if that is less than usual.
@@ -238,6 +243,7 @@ public struct World: Sendable {
     residents[index].body = nil
     residents[index].life += 1
     residents[index].topics = [:]
+    residents[index].dialsDue = []
     checkers?.died(index)
   }
 
@@ -255,7 +261,7 @@ public struct World: Sendable {
   }
 
   private mutating func dialAgain(_ dialer: Int, _ other: Int) {
-    guard let redialAfter else { return }
+    guard let redialAfter, residents[dialer].dialsDue.append(other).inserted else { return }
     queue.add(.dial(dialer, other, life: residents[dialer].life), at: now + redialAfter)
   }
 
@@ -382,7 +388,7 @@ public struct World: Sendable {
 
   /// Runs until the clock shows `end`.
   public mutating func run(until end: Instant) {
-    while let (at, event) = queue.next(until: end) {
+    while events < eventsMax, let (at, event) = queue.next(until: end) {
       now = max(now, at)
       happen(event)
     }
@@ -421,7 +427,9 @@ public struct World: Sendable {
       fingerprint.add(UInt64(index) << 8 | 5)
       for other in Array(residents[index].outgoing.keys) { open(manner, from: index, to: other) }
     case .dial(let dialer, let other, let life):
-      guard residents[dialer].life == life, !isLinked(dialer, other) else { return }
+      guard residents[dialer].life == life else { return }
+      residents[dialer].dialsDue.remove(other)
+      guard !isLinked(dialer, other) else { return }
       fingerprint.add(UInt64(dialer) << 8 | 6)
       connect(dialer, other)
       if isAlive(dialer), !isLinked(dialer, other) { dialAgain(dialer, other) }

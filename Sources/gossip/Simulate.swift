@@ -50,6 +50,9 @@ struct Simulate: AsyncParsableCommand {
   @Option(name: .customLong("for"), help: "How long a swarm runs, such as 2m. [10s]")
   var span: DurationArgument?
 
+  @Option(name: .long, help: "How many scenarios a swarm runs at most. [as many as fit into the time]")
+  var scenarios: Int?
+
   @Flag(name: .long, help: "Exit with 1 if anything is not delivered, or --attacks finds a bound broken.")
   var check = false
 
@@ -63,6 +66,7 @@ struct Simulate: AsyncParsableCommand {
 
   func validate() throws {
     guard (1...100).contains(runs) else { throw ValidationError("--runs must be 1 to 100") }
+    guard scenarios ?? 1 > 0 else { throw ValidationError("--scenarios must be at least 1") }
     guard [compare, attacks, swarm].count(where: \.self) <= 1 else {
       throw ValidationError("--compare, --attacks and --swarm are three different things; choose one")
     }

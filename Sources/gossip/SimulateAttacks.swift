@@ -40,13 +40,14 @@ extension Simulate {
     return scenario
   }
 
-  /// The seed that was asked for, or as many as fit into the time.
+  /// The seed that was asked for, so many from it on, or as many as fit into the time.
   func runSwarm() throws {
-    if let seed = options.seed, span == nil { return try complain(of: run(seed: seed)) }
-    let end = ContinuousClock.now + (span?.duration ?? .seconds(10))
+    if let seed = options.seed, span == nil, scenarios == nil { return try complain(of: run(seed: seed)) }
+    let usual = scenarios == nil ? Duration.seconds(10) : .seconds(86_400)
+    let end = ContinuousClock.now + (span?.duration ?? usual)
     var seed = options.seed ?? UInt64.random(in: 0...(1 << 48))
     var runs = 0
-    while ContinuousClock.now < end {
+    while ContinuousClock.now < end, runs < scenarios ?? .max {
       let faults = try run(seed: seed)
       runs += 1
       guard faults.isEmpty else {

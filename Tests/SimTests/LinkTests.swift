@@ -50,6 +50,23 @@ import Testing
     #expect(world.node(0)!.snapshot.peers.isEmpty && world.node(1)!.snapshot.peers.isEmpty)
   }
 
+  @Test func `that is refused is tried again once each time, however long`() {
+    /// Takes no link.
+    struct Hermit: Participant {
+      var deadline: Instant? { nil }
+      mutating func handle(_ input: Node.Input, at now: Instant, into effects: inout [Node.Effect]) {
+        if case .connected(let peer, _) = input { effects.append(.disconnect(peer, Severance("no"))) }
+      }
+    }
+    var world = World(seed: 1)
+    world.redialAfter = .seconds(1)
+    world.add()
+    world.add { _, _, _ in Hermit() }
+    world.connect(0, 1)
+    world.run(for: .seconds(12))  // doubling would show already
+    #expect((12..<60).contains(world.events), "\(world.events) events")
+  }
+
   @Test func `holds back at its window, and sheds what does not fit into the queue`() {
     var model = NetworkModel()
     model.bandwidth = 1_000
