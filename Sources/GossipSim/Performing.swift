@@ -151,12 +151,18 @@ extension World {
     pump(pipe)
   }
 
+  /// How much is on its way through a slow link at most: what is there already passes as slowly, even if the link is
+  /// a fast one again.
+  private static let aheadMax = Duration.milliseconds(500)
+
   /// Hands to the link what its window has room for.
   mutating func pump(_ pipe: Int) {
     guard pipes[pipe].isOpen, !pipes[pipe].isStalled else { return }
     for index in pipes[pipe].queues.indices {
       let manner = pipes[pipe].queues[index].manner
-      while pipes[pipe].inFlight < model.windowBytes, !pipes[pipe].queues[index].queue.isEmpty {
+      while pipes[pipe].inFlight < model.windowBytes, pipes[pipe].busyUntil <= now + World.aheadMax,
+        !pipes[pipe].queues[index].queue.isEmpty
+      {
         var bytes: [UInt8] = []
         pipes[pipe].queues[index].queue.pop(1 << 16, into: &bytes)
         let nanoseconds = Int64(Double(bytes.count) * 1e9 / Double(pipes[pipe].bandwidth))

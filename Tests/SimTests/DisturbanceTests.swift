@@ -123,6 +123,18 @@ import Testing
     #expect(world.now - start > .seconds(5))
   }
 
+  @Test func `clogs links no longer than it says`() {
+    var world = pair()
+    world.clog(1, to: 4_000)
+    for number in 0..<20 {
+      world.publish(Payload([UInt8](repeating: UInt8(number), count: 40_000)), to: "t", by: 0)
+    }
+    world.run(for: .seconds(5))
+    world.clog(1, to: nil)
+    world.run(for: .seconds(20))
+    #expect(world.deliveries.count == 20)
+  }
+
   @Test(arguments: [0.5, 1, 2.0, 3.7])
   func `lets clocks run wrong, and nobody sleeps for ever or wakes without end`(rate: Double) {
     var world = pair()
