@@ -126,16 +126,14 @@ extension Node {
 
   /// Those whose time to take something back is over.
   mutating func endRetractions() {
-    commons.retractionAlarm = nil
+    guard commons.retractionAlarm.rings(at: commons.now) else { return }
     for (peer, _, cost) in commons.unexamined.due(at: commons.now) { charge(peer, cost) }
     watchRetractions()
   }
 
   private mutating func watchRetractions() {
-    guard let deadline = commons.unexamined.deadline, commons.retractionAlarm.map({ deadline < $0 }) ?? true
-    else { return }
-    commons.retractionAlarm = deadline
-    commons.ring(.retractions, at: deadline)
+    let deadline = commons.unexamined.deadline
+    if let instant = commons.retractionAlarm.set(for: deadline) { commons.ring(.retractions, at: instant) }
   }
 
   private mutating func charge(_ peer: PeerID, _ cost: Retractions.Cost) {

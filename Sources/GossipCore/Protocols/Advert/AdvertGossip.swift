@@ -1,4 +1,3 @@
-import HeapModule
 import OrderedCollections
 
 /// Messages are advertised to everybody, and asked of one advertiser at a time.
@@ -23,10 +22,9 @@ public struct AdvertGossip: Dissemination {
   /// What was advertised and is not here.
   var artifacts: [MessageID: Artifact] = [:]
   /// Ends of downloads and of pauses between rounds; those of ended downloads are void.
-  var timers = Heap<Timer>()
-  var timersSet: UInt64 = 0
-  /// For when the alarm of the timers is set.
-  var timerAlarm: Instant?
+  /// The ends of downloads and of pauses.
+  var timers = Timers<MessageID>()
+  var timerAlarm = EarliestAlarm()
   /// Hashes of what we made, of what the healer brought, and of what came from peers that left.
   private var received: RecentHashes
   /// Hashes of messages we hold, so that they are computed once.
