@@ -355,14 +355,3 @@ enum Rule {
       isUnused || Duration.settings.contains(value), setting, "more than 0, at most ten years", value)
   }
 }
-
-/// `base` multiplied with itself so many times: the same on every machine.
-func power(_ base: Double, _ exponent: Int64) -> Double {
-  var (result, square, rest) = (1.0, base, max(0, exponent))
-  while rest > 0 {
-    if rest & 1 == 1 { result *= square }
-    square *= square
-    rest >>= 1
-  }
-  return result
-}
