@@ -1,4 +1,3 @@
-import Crypto
 import OrderedCollections
 
 /// Examination by lot: what goes on before it is examined, what follows when it turns out good or bad, and who is
@@ -149,9 +148,5 @@ extension Node {
 
 extension Message {
   /// SHA-256 of its encoding: what proves that it was sent.
-  var evidence: [UInt8] {
-    var hash = SHA256()
-    unsafe wire.bytes.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
-    return Array(hash.finalize())
-  }
+  var evidence: [UInt8] { ContentHash(of: wire).bytes }
 }

@@ -1,4 +1,3 @@
-import Crypto
 import DequeModule
 import OrderedCollections
 
@@ -221,7 +220,7 @@ public struct DigestFirst: Dissemination {
       return isSmall
     }
     guard digest.topic == message.topic, digest.size == UInt64(message.wire.bytes.count),
-      digest.hash == Hashes.hash(of: message)
+      ContentHash(digest.hash) == ContentHash(of: message.wire)
     else {
       commons.observe(.falseDigest, of: peer, on: message.topic)
       lookElsewhere(for: message.id, than: peer, &commons)
@@ -443,17 +442,10 @@ private struct Hashes: Sendable {
 
   private mutating func remember(_ message: Message) -> [UInt8] {
     if ages.count >= Hashes.countMax, let oldest = ages.popFirst() { known[oldest] = nil }
-    let hash = Hashes.hash(of: message)
+    let hash = ContentHash(of: message.wire).bytes
     known[message.id] = hash
     ages.append(message.id)
     return hash
-  }
-
-  /// SHA-256 of its encoding.
-  static func hash(of message: Message) -> [UInt8] {
-    var hash = SHA256()
-    unsafe message.wire.bytes.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
-    return Array(hash.finalize())
   }
 }
 
