@@ -163,8 +163,6 @@ public enum BlacklistReason: String, CaseIterable, Hashable, Sendable {
   case corruptContent
   /// It passed on too many bad messages and took none of them back.
   case unretracted
-  /// Its score fell too low.
-  case score
   /// The operator wants it so.
   case byHand
 }

@@ -7,7 +7,6 @@ struct Ladder: Sendable {
   private var rungs = Deque<(position: UInt64, id: MessageID)>()
 
   var count: Int { rungs.count }
-  var lowest: (position: UInt64, id: MessageID)? { rungs.first }
   var highest: (position: UInt64, id: MessageID)? { rungs.last }
 
   /// The positions up to the highest one, down to the first gap.

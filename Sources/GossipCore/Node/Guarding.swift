@@ -159,7 +159,6 @@ extension BlacklistReason {
     case .undecodable: "it sent what nobody can read"
     case .corruptContent: "it signed what cannot be right"
     case .unretracted: "it passed on bad messages and took none back"
-    case .score: "its score fell too low"
     case .byHand: "by hand"
     }
   }

@@ -11,9 +11,6 @@ import OrderedCollections
 /// Bounds: recipients per call, inquiries open, requests per peer and in all; a request waits while the handlers
 /// are busy and ends at its asker's deadline.
 public struct Direct: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.direct
-
   private let parameters: DirectParameters
   /// Bytes of a question or a reply that fit into a frame with what stands around them.
   private let payloadSizeMax: Int

@@ -12,9 +12,6 @@ import OrderedCollections
 ///
 /// Source: the Internet Computer's abortable broadcast ("consensus manager": slot table, bouncer, fetch).
 public struct SlotTable: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.slots
-
   private let parameters: SlotParameters
   private var mine = OwnSlots()
   /// Members that came to large tables: what they have yet to be told, in the order of slots.

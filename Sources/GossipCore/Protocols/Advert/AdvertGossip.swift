@@ -11,9 +11,6 @@ import OrderedCollections
 /// Source: the Internet Computer's first gossip layer (advert, chunk request, chunk, retransmission request); a message
 /// is one chunk here. This file has what it reacts to and what it tells; `Downloads.swift` has how it asks.
 public struct AdvertGossip: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.advert
-
   let parameters: AdvertParameters
   /// Topics we are on, in the order of joining.
   private var topics: OrderedSet<Topic> = []

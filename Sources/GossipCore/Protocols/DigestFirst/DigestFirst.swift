@@ -14,9 +14,6 @@ import OrderedCollections
 /// Source: Bamboo gossip v2, "Dropping", "Spoofing and spamming", "Replaying"; numbers are ours where it has none.
 /// Bounds: outstanding digests and repeated ones per peer, digests per frame, hashes per turn, one answer per peer, topic and second.
 public struct DigestFirst: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.digestFirst
-
   let parameters: DigestFirstParameters
   private(set) var partners: Partners
   private var digests: Digests
