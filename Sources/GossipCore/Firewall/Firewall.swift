@@ -255,8 +255,6 @@ public struct FirewallParameters: Hashable, Sendable {
     try lot.validate()
     try retractions.validate()
     try gater?.validate()
-    guard (1...1 << 24).contains(peersMax) else {
-      throw ConfigurationError("firewall.peersMax", expected: "1 to 2^24", found: "\(peersMax)")
-    }
+    try Rule.count(peersMax, atMost: 1 << 24, "firewall.peersMax")
   }
 }

@@ -333,9 +333,6 @@ public struct DirectParameters: Hashable, Sendable {
     ] where value < 1 {
       throw ConfigurationError("direct.\(name)", expected: "at least 1", found: "\(value)")
     }
-    guard Duration.settings.contains(patienceMax) else {
-      throw ConfigurationError(
-        "direct.patienceMax", expected: "more than 0, at most ten years", found: "\(patienceMax)")
-    }
+    try Rule.duration(patienceMax, "direct.patienceMax")
   }
 }

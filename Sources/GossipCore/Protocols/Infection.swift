@@ -408,9 +408,6 @@ public struct InfectionParameters: Hashable, Sendable {
     for (name, value) in [
       ("offerTimeout", offerTimeout), ("bodyPatience", bodyPatience),
       ("examinationPatience", examinationPatience), ("finishedFor", finishedFor),
-    ] where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "infection.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
-    }
+    ] { try Rule.duration(value, "infection.\(name)") }
   }
 }

@@ -530,15 +530,12 @@ public struct SlotParameters: Hashable, Sendable {
     for (name, value) in [
       ("slotsMax", slotsMax), ("slotsPerPeer", slotsPerPeer), ("fetchesPerPeer", fetchesPerPeer),
       ("greetingLength", greetingLength),
-    ] where !(1...1 << 30).contains(value) {
-      throw ConfigurationError("slots.\(name)", expected: "1 to 2^30", found: "\(value)")
-    }
+    ] { try Rule.count(value, atMost: 1 << 30, "slots.\(name)") }
     guard (0...1 << 30).contains(pushBelow) else {
       throw ConfigurationError("slots.pushBelow", expected: "0 to 2^30 bytes", found: "\(pushBelow)")
     }
-    for (name, value) in [("patience", patience), ("patienceMax", patienceMax)]
-    where !Duration.settings.contains(value) {
-      throw ConfigurationError("slots.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
+    for (name, value) in [("patience", patience), ("patienceMax", patienceMax)] {
+      try Rule.duration(value, "slots.\(name)")
     }
   }
 }

@@ -328,16 +328,11 @@ public struct AdvertParameters: Hashable, Sendable {
       ("slotsPerPeer", slotsPerPeer), ("chunkSize", chunkSize), ("resendLength", resendLength),
       ("advertsPerPeer", advertsPerPeer), ("receivedPerPeer", receivedPerPeer),
       ("quotaPerPeer", quotaPerPeer),
-    ] where !(1...1 << 30).contains(value) {
-      throw ConfigurationError("advert.\(name)", expected: "1 to 2^30", found: "\(value)")
-    }
+    ] { try Rule.count(value, atMost: 1 << 30, "advert.\(name)") }
     for (name, value) in [
       ("chunkPatience", chunkPatience), ("roundPause", roundPause), ("resendEvery", resendEvery),
       ("resendSpacing", resendSpacing),
-    ] where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "advert.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
-    }
+    ] { try Rule.duration(value, "advert.\(name)") }
     if let relayPercent, !(1...100).contains(relayPercent) {
       throw ConfigurationError(
         "advert.relayPercent", expected: "1 to 100, or nil for all", found: "\(relayPercent)")

@@ -495,9 +495,6 @@ public struct DigestFirstParameters: Hashable, Sendable {
     for (name, value) in [
       ("patience", patience), ("blockInterval", blockInterval), ("handOver", handOver),
       ("epochLength", epochLength), ("pullEvery", pullEvery),
-    ] where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "digestFirst.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
-    }
+    ] { try Rule.duration(value, "digestFirst.\(name)") }
   }
 }
