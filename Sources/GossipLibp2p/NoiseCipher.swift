@@ -46,7 +46,6 @@ extension NoiseError: CustomStringConvertible {
 
 enum Noise {
   static let tagSize = 16
-  static let messageSizeMax = 65_535
   /// Bytes of plaintext we put into one message.
   static let sealedAtOnce = 16_384
 }

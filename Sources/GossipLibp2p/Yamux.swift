@@ -46,12 +46,6 @@ package struct Yamux: Sendable {
     var isFinished = false
     var isFinSent = false
     var isEnded = false
-
-    mutating func drop() {
-      pending.removeAll()
-      pendingBytes = 0
-      sentOfFirst = 0
-    }
   }
 
   /// Payload of one data frame we send: with its header and a tag it fits one sealed message.

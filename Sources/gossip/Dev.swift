@@ -46,12 +46,7 @@ struct Dev: AsyncParsableCommand {
   @Option(name: .long, help: "Compare what nodes hold this often, and fetch what is missing, such as 4s.")
   var heal: DurationArgument?
 
-  @Option(
-    name: .long,
-    help: """
-      So many of the nodes attack, such as flooder:2; may be repeated. Without a number, a third of all. \
-      \(Adversary.allCases.map(\.rawValue).joined(separator: ", ")).
-      """)
+  @Option(name: .long, help: TroopArgument.help)
   var attack: [TroopArgument] = []
 
   @Option(

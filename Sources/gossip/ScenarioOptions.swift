@@ -39,12 +39,7 @@ struct ScenarioOptions: ParsableArguments {
   @Option(name: .long, help: "Mesh degree D of GossipSub; the bounds follow it.")
   var degree: Int?
 
-  @Option(
-    name: .long,
-    help: """
-      So many of the nodes attack, such as dropper:20; may be repeated. Without a number, a third of all. \
-      \(Adversary.allCases.map(\.rawValue).joined(separator: ", ")).
-      """)
+  @Option(name: .long, help: TroopArgument.help)
   var attack: [TroopArgument] = []
 
   @Option(
@@ -126,6 +121,14 @@ struct LatencyRange {
 
 /// Adversaries as people write them: `dropper:20`, or `dropper` for a third of all nodes.
 struct TroopArgument: ExpressibleByArgument {
+  /// What `--attack` says of itself.
+  static var help: ArgumentHelp {
+    """
+    So many of the nodes attack, such as dropper:2; may be repeated. Without a number, a third of all. \
+    \(Adversary.allCases.map(\.rawValue).joined(separator: ", ")).
+    """
+  }
+
   let adversary: Adversary
   let count: Int?
 

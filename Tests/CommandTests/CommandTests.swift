@@ -219,7 +219,8 @@ func eventually(_ what: String, _ holds: @escaping @Sendable () -> Bool) async t
   }
 
   @Test func `says where nobody answers`() async throws {
-    let nobody = try await Command.run(["explain", "--control", "/tmp/gossip-\(UUID().uuidString)"])
+    let socket = FileManager.default.temporaryDirectory.appending(path: "gossip-\(UUID().uuidString)")
+    let nobody = try await Command.run(["explain", "--control", socket.path])
     #expect(nobody.status == 1 && nobody.errors.contains("gossip run"))
   }
 

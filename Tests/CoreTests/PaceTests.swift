@@ -131,14 +131,15 @@ import Testing
 @Suite struct `A self-check` {
   // BT-34
   @Test func `finds itself at fault when more than half of the partners time out within ten seconds`() {
-    var check = SelfCheck()
+    var check = SelfBlame(SelfBlameParameters())
     let few = (0..<5).map { check.timedOut(peer($0), of: 10, at: .seconds(Double($0))) }
     #expect(few == [Bool](repeating: false, count: 5))
     let same = check.timedOut(peer(4), of: 10, at: .seconds(5))
     #expect(!same, "one peer counts once")
-    let more = check.timedOut(peer(5), of: 10, at: .seconds(6))
-    #expect(more && check.selfBlames == 1)
-    #expect(check.isAtFault(of: 10, at: .seconds(9)) == true)
+    check.note(peer(5), at: .seconds(6))
+    let wronged = check.judge(connected: 10, at: .seconds(6))
+    #expect(check.isBlaming && Set(wronged) == Set((0...5).map { peer($0) }), "told once, of all of them")
+    #expect(check.judge(connected: 10, at: .seconds(9)) == [] && check.isBlaming)
     #expect(check.isAtFault(of: 10, at: .seconds(10)) == false, "the first is ten seconds ago")
     let later = check.timedOut(peer(6), of: 10, at: .seconds(30))
     #expect(!later)
@@ -146,7 +147,7 @@ import Testing
 
   // BT-34
   @Test func `does not count who is gone, nor doubt itself for a single partner`() {
-    var check = SelfCheck()
+    var check = SelfBlame(SelfBlameParameters())
     let single = check.timedOut(peer(1), of: 1, at: .zero)
     #expect(!single)
     for number in 0..<6 { _ = check.timedOut(peer(number), of: 10, at: .zero) }
@@ -156,10 +157,25 @@ import Testing
   }
 
   @Test func `remembers so many`() {
-    var check = SelfCheck()
-    for number in 0..<10_000 { _ = check.timedOut(peer(number), of: 100_000, at: .zero) }
+    var check = SelfBlame(SelfBlameParameters())
+    for number in 0..<1_024 { _ = check.timedOut(peer(number), of: 100_000, at: .zero) }
     #expect(check.isAtFault(of: 2_100, at: .zero) == false && check.isAtFault(of: 1_000, at: .zero) == true)
     for step in 0..<10_000 { _ = check.timedOut(peer(1), of: 10, at: .seconds(Double(step) / 10_000)) }
-    #expect(check.isAtFault(of: 3, at: .seconds(1)) == true)
+    #expect(check.suspects == 1_024 && check.isAtFault(of: 3, at: .seconds(1)) == true)
+    #expect(check.isAtFault(of: 3, at: .seconds(11)) == false && check.suspects == 0, "not beyond the window")
+  }
+}
+
+extension SelfBlame {
+  /// A partner timed out.
+  /// - Returns: whether that is our own fault.
+  fileprivate mutating func timedOut(_ peer: PeerID, of partners: Int, at now: Instant) -> Bool {
+    note(peer, at: now)
+    return isAtFault(of: partners, at: now)
+  }
+
+  fileprivate mutating func isAtFault(of partners: Int, at now: Instant) -> Bool {
+    _ = judge(connected: partners, at: now)
+    return isBlaming
   }
 }

@@ -160,7 +160,7 @@ import Testing
     lone.tell(
       .restore(
         (10...40).map {
-          BlacklistRecord(peer: peer($0), reason: .score, evidence: [], since: 0, until: 50, times: 1)
+          BlacklistRecord(peer: peer($0), reason: .unretracted, evidence: [], since: 0, until: 50, times: 1)
         }, wallClock: 0))
     #expect(lone.sizes.alarms <= before + 2)
     #expect(lone.advance(.seconds(50)).unbarred == (10...40).map(peer))

@@ -1,6 +1,7 @@
 import Crypto
-import GossipCore
 import Testing
+
+@testable import GossipCore
 
 @Suite struct `A message examined by lot` {
   let message = WireMessage.by(peer(90), 1)
@@ -269,6 +270,16 @@ import Testing
     #expect(lone.advance(.milliseconds(1_999)).observed == [])
     #expect(lone.advance(.milliseconds(1)).observed == [.init(.unretracted, peer(1))])
     #expect(lone.advance(.seconds(10)).observed == [])
+  }
+
+  @Test func `is waited for with one alarm, whatever rings meanwhile`() {
+    let lone = Lone.trusting(3)
+    lone.push(.forged(1).after(1), from: peer(1))
+    let alarms = lone.sizes.alarms
+    // As an alarm that was overtaken would.
+    for _ in 1...3 { lone.change { $0.endRetractions() } }
+    #expect(lone.sizes.alarms == alarms)
+    #expect(lone.advance(.seconds(2)).observed == [.init(.unretracted, peer(1))])
   }
 
   // BT-61

@@ -90,12 +90,9 @@ public struct LotParameters: Hashable, Sendable {
     guard (1...127).contains(hopsMax) else {
       throw ConfigurationError("lot.hopsMax", expected: "1 to 127", found: "\(hopsMax)")
     }
-    for (name, value) in [("within", within), ("retractionWait", retractionWait)]
-    where !Duration.settings.contains(value) {
-      throw ConfigurationError("lot.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
+    for (name, value) in [("within", within), ("retractionWait", retractionWait)] {
+      try Rule.duration(value, "lot.\(name)")
     }
-    guard (1...1 << 24).contains(waitingMax) else {
-      throw ConfigurationError("lot.waitingMax", expected: "1 to 2^24", found: "\(waitingMax)")
-    }
+    try Rule.count(waitingMax, atMost: 1 << 24, "lot.waitingMax")
   }
 }

@@ -155,12 +155,7 @@ public struct RetractionParameters: Hashable, Sendable {
   func validate() throws(ConfigurationError) {
     for (name, value) in [
       ("guiltyMax", guiltyMax), ("openMax", openMax), ("earlyMax", earlyMax), ("peersMax", peersMax),
-    ] where !(1...1 << 20).contains(value) {
-      throw ConfigurationError("retractions.\(name)", expected: "1 to 2^20", found: "\(value)")
-    }
-    guard Duration.settings.contains(window) else {
-      throw ConfigurationError(
-        "retractions.window", expected: "more than 0, at most ten years", found: "\(window)")
-    }
+    ] { try Rule.count(value, atMost: 1 << 20, "retractions.\(name)") }
+    try Rule.duration(window, "retractions.window")
   }
 }

@@ -163,8 +163,6 @@ public enum BlacklistReason: String, CaseIterable, Hashable, Sendable {
   case corruptContent
   /// It passed on too many bad messages and took none of them back.
   case unretracted
-  /// Its score fell too low.
-  case score
   /// The operator wants it so.
   case byHand
 }
@@ -220,16 +218,12 @@ public struct BlacklistParameters: Hashable, Sendable {
   }
 
   func validate() throws(ConfigurationError) {
-    for (name, value) in [("first", first), ("most", most), ("rememberedFor", rememberedFor)]
-    where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "blacklist.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
+    for (name, value) in [("first", first), ("most", most), ("rememberedFor", rememberedFor)] {
+      try Rule.duration(value, "blacklist.\(name)")
     }
     guard first <= most else {
       throw ConfigurationError("blacklist.most", expected: "at least first (\(first))", found: "\(most)")
     }
-    guard (1...1 << 20).contains(countMax) else {
-      throw ConfigurationError("blacklist.countMax", expected: "1 to 2^20", found: "\(countMax)")
-    }
+    try Rule.count(countMax, atMost: 1 << 20, "blacklist.countMax")
   }
 }

@@ -33,19 +33,6 @@ struct Budgets: Sendable {
 
   init() {}
 
-  /// Takes so much out of a class's budget if all of it is there, else nothing.
-  /// - Returns: whether it was; if not, the peer floods.
-  mutating func admits(
-    _ count: Int, _ size: Int, of kind: BudgetClass, at now: Instant, _ parameters: BudgetParameters
-  ) -> Bool {
-    guard excess(count, size, kind, now, parameters) <= .zero else {
-      exceeded &+= 1
-      return false
-    }
-    take(count, size, kind, now, parameters)
-    return true
-  }
-
   /// Takes so much out of a class's budget, for it is here already.
   /// - Returns: how long not to read from the peer until it is within its budget again; zero if it is.
   mutating func charge(

@@ -139,13 +139,9 @@ public struct CirculationParameters: Hashable, Sendable {
   func validate() throws(ConfigurationError) {
     for (name, value) in [
       ("retention", retention), ("patienceMax", patienceMax), ("renumberEvery", renumberEvery),
-    ] where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "circulation.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
-    }
-    for (name, value) in [("idsMax", idsMax), ("requestsMax", requestsMax)]
-    where !(1...1 << 24).contains(value) {
-      throw ConfigurationError("circulation.\(name)", expected: "1 to 2^24", found: "\(value)")
+    ] { try Rule.duration(value, "circulation.\(name)") }
+    for (name, value) in [("idsMax", idsMax), ("requestsMax", requestsMax)] {
+      try Rule.count(value, atMost: 1 << 24, "circulation.\(name)")
     }
   }
 }

@@ -49,8 +49,6 @@ public struct DigestRepeatParameters: Hashable, Sendable {
     guard (0...254).contains(freeRepeats) else {
       throw ConfigurationError("digestRepeats.freeRepeats", expected: "0 to 254", found: "\(freeRepeats)")
     }
-    guard (1...1 << 20).contains(idsMax) else {
-      throw ConfigurationError("digestRepeats.idsMax", expected: "1 to 2^20", found: "\(idsMax)")
-    }
+    try Rule.count(idsMax, atMost: 1 << 20, "digestRepeats.idsMax")
   }
 }

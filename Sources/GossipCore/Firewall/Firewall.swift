@@ -20,7 +20,6 @@ struct Firewall: Sendable {
     var ip: [UInt8] = []
     /// Over its budget until then.
     var overUntil: Instant?
-    var isConnected = true
   }
 
   private var peers: OrderedDictionary<PeerID, Guarded> = [:]
@@ -50,8 +49,7 @@ struct Firewall: Sendable {
   /// A peer came, or came back.
   mutating func connected(_ peer: PeerID, _ ip: [UInt8], at now: Instant, _ seen: inout SeenFilter) {
     departed.remove(peer)
-    peers[peer, default: Guarded(allowance: Allowance(parameters.allowance))].isConnected = true
-    peers[peer]!.ip = ip
+    peers[peer, default: Guarded(allowance: Allowance(parameters.allowance))].ip = ip
     _ = circulation.connected(peer, at: now, &seen)
     if !ip.isEmpty { gater?.connected(ip, at: now) }
   }
@@ -59,7 +57,6 @@ struct Firewall: Sendable {
   /// A peer left. Its unchecked messages stay its own: coming back does not free their places.
   mutating func disconnected(_ peer: PeerID, at now: Instant) {
     guard let ip = peers[peer]?.ip else { return }
-    peers[peer]!.isConnected = false
     circulation.disconnected(peer, at: now)
     if !ip.isEmpty { gater?.disconnected(ip, at: now) }
     departed.append(peer)
@@ -111,10 +108,6 @@ struct Firewall: Sendable {
   }
   /// How often the peer's messages are examined before they go on.
   func lot(of peer: PeerID) -> Lot { peers[peer]?.lot ?? Lot() }
-  /// Unchecked messages the peer has with us, and may have.
-  func unchecked(_ peer: PeerID) -> (count: Int, places: Int) {
-    peers[peer].map { ($0.allowance.count, $0.allowance.places) } ?? (0, 0)
-  }
 
   // MARK: Budgets
 
@@ -262,8 +255,6 @@ public struct FirewallParameters: Hashable, Sendable {
     try lot.validate()
     try retractions.validate()
     try gater?.validate()
-    guard (1...1 << 24).contains(peersMax) else {
-      throw ConfigurationError("firewall.peersMax", expected: "1 to 2^24", found: "\(peersMax)")
-    }
+    try Rule.count(peersMax, atMost: 1 << 24, "firewall.peersMax")
   }
 }

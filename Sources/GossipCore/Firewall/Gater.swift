@@ -145,7 +145,7 @@ struct Gater: Sendable {
   private mutating func decay(_ now: Instant) {
     let next = tick(at: now)
     guard next > tick else { return }
-    let factor = Gater.power(parameters.globalDecay, next - tick)
+    let factor = power(parameters.globalDecay, next - tick)
     for counter in [\Gater.validated, \Gater.throttled] {
       self[keyPath: counter] = faded(self[keyPath: counter], factor)
     }
@@ -155,7 +155,7 @@ struct Gater: Sendable {
   private mutating func decay(_ ip: [UInt8], _ now: Instant) {
     let next = tick(at: now)
     guard let last = sources[ip]?.tick, next > last else { return }
-    let factor = Gater.power(parameters.sourceDecay, next - last)
+    let factor = power(parameters.sourceDecay, next - last)
     for counter in [\Source.delivered, \.duplicates, \.ignored, \.rejected] {
       sources[ip]![keyPath: counter] = faded(sources[ip]![keyPath: counter], factor)
     }
@@ -165,17 +165,6 @@ struct Gater: Sendable {
   private func faded(_ value: Double, _ factor: Double) -> Double {
     let rest = value * factor
     return rest < parameters.decayToZero ? 0 : rest
-  }
-
-  /// By repeated squaring.
-  private static func power(_ base: Double, _ exponent: Int64) -> Double {
-    var (result, square, rest) = (1.0, base, exponent)
-    while rest > 0 {
-      if rest & 1 == 1 { result *= square }
-      square *= square
-      rest >>= 1
-    }
-    return result
   }
 }
 

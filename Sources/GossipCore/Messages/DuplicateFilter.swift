@@ -207,9 +207,6 @@ public struct DuplicateFilterParameters: Hashable, Sendable {
       throw ConfigurationError(
         "duplicateFilter.falsePositives", expected: "1e-12 to 0.1", found: "\(falsePositives)")
     }
-    guard Duration.settings.contains(turnAfter) else {
-      throw ConfigurationError(
-        "duplicateFilter.turnAfter", expected: "more than 0, at most ten years", found: "\(turnAfter)")
-    }
+    try Rule.duration(turnAfter, "duplicateFilter.turnAfter")
   }
 }

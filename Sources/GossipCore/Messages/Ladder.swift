@@ -7,14 +7,15 @@ struct Ladder: Sendable {
   private var rungs = Deque<(position: UInt64, id: MessageID)>()
 
   var count: Int { rungs.count }
-  var lowest: (position: UInt64, id: MessageID)? { rungs.first }
   var highest: (position: UInt64, id: MessageID)? { rungs.last }
 
   /// The positions up to the highest one, down to the first gap.
   var run: Range<UInt64>? {
     guard let last = rungs.last else { return nil }
     // Without a gap above a rung, its distance to the last one is the number of rungs between.
-    let start = partition { last.position - rungs[$0].position == UInt64(rungs.count - 1 - $0) }
+    let start = rungs.indices.partitioningIndex { place in
+      last.position - rungs[place].position == UInt64(rungs.count - 1 - place)
+    }
     return rungs[start].position..<last.position + 1
   }
 
@@ -42,16 +43,6 @@ struct Ladder: Sendable {
 
   private func place(of position: UInt64) -> Int {
     if let last = rungs.last, last.position < position { return rungs.count }
-    return partition { rungs[$0].position >= position }
-  }
-
-  /// The first index for which `holds`, which holds for all after it, too.
-  private func partition(_ holds: (Int) -> Bool) -> Int {
-    var (low, high) = (0, rungs.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if holds(middle) { high = middle } else { low = middle + 1 }
-    }
-    return low
+    return rungs.partitioningIndex { $0.position >= position }
   }
 }

@@ -1,38 +1,21 @@
-import HeapModule
-
 /// Many alarms inside, one deadline outside.
 ///
 /// Alarms ring in the order of their instants; equal instants ring in the order they were set. They cannot be
 /// taken back: whoever is rung looks whether it still matters.
 struct Alarms: Sendable {
-  private var heap = Heap<Entry>()
-  private var sequence: UInt64 = 0
+  private var timers = Timers<Alarm>()
 
-  private struct Entry: Comparable, Sendable {
-    let at: Instant
-    let sequence: UInt64
-    let alarm: Alarm
-
-    static func < (a: Entry, b: Entry) -> Bool { (a.at, a.sequence) < (b.at, b.sequence) }
-    static func == (a: Entry, b: Entry) -> Bool { a.at == b.at && a.sequence == b.sequence }
-  }
-
-  var count: Int { heap.count }
+  var count: Int { timers.count }
 
   /// The earliest alarm's instant.
-  var deadline: Instant? { heap.min?.at }
+  var deadline: Instant? { timers.first?.at }
 
   /// - Complexity: O(log n).
-  mutating func ring(_ alarm: Alarm, at instant: Instant) {
-    heap.insert(Entry(at: instant, sequence: sequence, alarm: alarm))
-    sequence += 1
-  }
+  mutating func ring(_ alarm: Alarm, at instant: Instant) { timers.set(alarm, at: instant) }
 
   /// The next alarm that is due, with the instant it was meant for.
   mutating func due(at now: Instant) -> (alarm: Alarm, at: Instant)? {
-    guard let first = heap.min, first.at <= now else { return nil }
-    heap.removeMin()
-    return (first.alarm, first.at)
+    timers.due(at: now).map { ($0.subject, $0.at) }
   }
 }
 

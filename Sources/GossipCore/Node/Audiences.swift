@@ -102,10 +102,7 @@ public struct AudienceParameters: Hashable, Sendable {
       throw ConfigurationError(
         "audience.bandwidth", expected: "more than 0 bytes per second", found: "\(bandwidth)")
     }
-    guard Duration.settings.contains(roundTrip) else {
-      throw ConfigurationError(
-        "audience.roundTrip", expected: "more than 0, at most ten years", found: "\(roundTrip)")
-    }
+    try Rule.duration(roundTrip, "audience.roundTrip")
     guard (0...1 << 30).contains(directBelow) else {
       throw ConfigurationError("audience.directBelow", expected: "0 to 2^30", found: "\(directBelow)")
     }

@@ -32,8 +32,7 @@ public struct Commons: Sendable {
   var awaiting: Awaiting
   /// Objects too large for one message.
   var objects: Objects
-  /// The instant for which the promise alarm is set.
-  private var promiseAlarm: Instant?
+  private var promiseAlarm = EarliestAlarm()
   /// What peers told us they have and do not want from us.
   public internal(set) var unwanted = Unwanted()
   /// Whom to listen to.
@@ -42,8 +41,7 @@ public struct Commons: Sendable {
   var reading: OrderedSet<PeerID> = []
   /// What went on before it was examined.
   var unexamined: Unexamined
-  /// The instant for which the alarm of retractions is set.
-  var retractionAlarm: Instant?
+  var retractionAlarm = EarliestAlarm()
   /// How fast peers are on the whole, for those we know nothing of; nil before the first answer.
   var pace: Pace?
   /// Bytes of the largest message that was asked for and came.
@@ -51,10 +49,8 @@ public struct Commons: Sendable {
   let paceParameters: PaceParameters
   /// How long a holder has to give what it offered, if its manner says nothing.
   private let patience: Duration
-  /// The instant for which the alarm of those over a budget is set.
-  var readingAlarm: Instant?
-  /// The instant for which the alarm of bars is set.
-  var barsAlarm: Instant?
+  var readingAlarm = EarliestAlarm()
+  var barsAlarm = EarliestAlarm()
   /// Who was barred in this turn.
   var expelled: [PeerID] = []
   /// Until when keys of two epochs are in use.
@@ -194,17 +190,13 @@ public struct Commons: Sendable {
   }
 
   mutating func setPromiseAlarm() {
-    guard let deadline = wants.deadline, promiseAlarm.map({ $0 > deadline }) ?? true else { return }
-    promiseAlarm = deadline
-    ring(.promise, at: deadline)
+    if let instant = promiseAlarm.set(for: wants.deadline) { ring(.promise, at: instant) }
   }
 
   /// Ends due promises: breakers are observed, the next holders asked.
   /// - Returns: what nobody is left to give.
   mutating func endPromises() -> [(Manner, MessageID)] {
-    // An alarm that an earlier one has overtaken still rings.
-    guard let alarm = promiseAlarm, alarm <= now else { return [] }
-    promiseAlarm = nil
+    guard promiseAlarm.rings(at: now) else { return [] }
     let outcome = wants.expire(at: now)
     for peer in outcome.broken.keys {
       let (now, parameters) = (now, paceParameters)

@@ -127,15 +127,10 @@ public struct Limits: Hashable, Sendable {
       ("reachWatchedMax", reachWatchedMax), ("authorsMax", authorsMax),
       ("awaitingMax", awaitingMax), ("needsMax", needsMax), ("needsPerHolder", needsPerHolder),
       ("objectsSizeMax", objectsSizeMax),
-    ] where !(1...1 << 40).contains(value) {
-      throw ConfigurationError("limits.\(name)", expected: "1 to 2^40", found: "\(value)")
-    }
+    ] { try Rule.count(value, atMost: 1 << 40, "limits.\(name)") }
     for (name, value) in [
       ("seenFor", seenFor), ("awaitingFor", awaitingFor), ("needPatience", needPatience),
       ("objectsKeptFor", objectsKeptFor),
-    ] where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "limits.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
-    }
+    ] { try Rule.duration(value, "limits.\(name)") }
   }
 }

@@ -1,4 +1,3 @@
-import Crypto
 import OrderedCollections
 
 /// Examination by lot: what goes on before it is examined, what follows when it turns out good or bad, and who is
@@ -126,16 +125,14 @@ extension Node {
 
   /// Those whose time to take something back is over.
   mutating func endRetractions() {
-    commons.retractionAlarm = nil
+    guard commons.retractionAlarm.rings(at: commons.now) else { return }
     for (peer, _, cost) in commons.unexamined.due(at: commons.now) { charge(peer, cost) }
     watchRetractions()
   }
 
   private mutating func watchRetractions() {
-    guard let deadline = commons.unexamined.deadline, commons.retractionAlarm.map({ deadline < $0 }) ?? true
-    else { return }
-    commons.retractionAlarm = deadline
-    commons.ring(.retractions, at: deadline)
+    let deadline = commons.unexamined.deadline
+    if let instant = commons.retractionAlarm.set(for: deadline) { commons.ring(.retractions, at: instant) }
   }
 
   private mutating func charge(_ peer: PeerID, _ cost: Retractions.Cost) {
@@ -151,9 +148,5 @@ extension Node {
 
 extension Message {
   /// SHA-256 of its encoding: what proves that it was sent.
-  var evidence: [UInt8] {
-    var hash = SHA256()
-    unsafe wire.bytes.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
-    return Array(hash.finalize())
-  }
+  var evidence: [UInt8] { ContentHash(of: wire).bytes }
 }

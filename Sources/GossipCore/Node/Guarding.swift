@@ -31,16 +31,12 @@ extension Node {
     guard let until = commons.firewall.overUntil(peer, at: commons.now) else { return }
     // Also if it leaves: it may come back before then.
     commons.reading.append(peer)
-    guard commons.readingAlarm.map({ until < $0 }) ?? true else { return }
-    commons.readingAlarm = until
-    commons.ring(.reading, at: until)
+    if let instant = commons.readingAlarm.set(for: until) { commons.ring(.reading, at: instant) }
   }
 
   /// Who was over a budget may be read again.
   mutating func readAgain() {
-    // An alarm that an earlier one has overtaken still rings.
-    guard let alarm = commons.readingAlarm, alarm <= commons.now else { return }
-    commons.readingAlarm = nil
+    guard commons.readingAlarm.rings(at: commons.now) else { return }
     let waiting = commons.reading
     commons.reading = []
     for peer in waiting { watchBudgets(of: peer) }
@@ -91,17 +87,13 @@ extension Node {
   }
 
   private mutating func watchBars() {
-    guard let deadline = commons.firewall.blacklist.deadline, commons.barsAlarm.map({ deadline < $0 }) ?? true
-    else { return }
-    commons.barsAlarm = deadline
-    commons.ring(.bars, at: deadline)
+    let deadline = commons.firewall.blacklist.deadline
+    if let instant = commons.barsAlarm.set(for: deadline) { commons.ring(.bars, at: instant) }
   }
 
   /// Some bars may have ended.
   mutating func endBars() {
-    // An alarm that an earlier one has overtaken still rings.
-    guard let alarm = commons.barsAlarm, alarm <= commons.now else { return }
-    commons.barsAlarm = nil
+    guard commons.barsAlarm.rings(at: commons.now) else { return }
     for peer in commons.firewall.sweep(commons.now) { commons.notice(.unbarred(peer)) }
     watchBars()
   }
@@ -167,7 +159,6 @@ extension BlacklistReason {
     case .undecodable: "it sent what nobody can read"
     case .corruptContent: "it signed what cannot be right"
     case .unretracted: "it passed on bad messages and took none back"
-    case .score: "its score fell too low"
     case .byHand: "by hand"
     }
   }

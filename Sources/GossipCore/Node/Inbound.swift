@@ -185,7 +185,8 @@ extension Node {
   /// Whether a message in our name has a number that we have passed: we may have written it longer ago than we
   /// remember, and whoever brings it back may have got it in good faith.
   private func mayBeOurs(_ wire: WireMessage) -> Bool {
-    wire.sequence.count == 8 && wire.sequence.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } <= nextSequence
+    guard wire.sequence.count == 8, let number = wire.sequenceNumber else { return false }
+    return number <= nextSequence
   }
 
   /// Who is barred wrote it, or so it says. Whoever gives it as asked has kept its promise.
@@ -486,8 +487,8 @@ extension Node {
 extension WireMessage {
   /// The number its author gave it, as it says.
   fileprivate var claimedNumber: (number: UInt64, author: PeerID)? {
-    guard let author = claimedAuthor, !sequence.isEmpty else { return nil }
-    return (sequence.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }, author)
+    guard let author = claimedAuthor, let number = sequenceNumber else { return nil }
+    return (number, author)
   }
 }
 

@@ -11,9 +11,6 @@ import OrderedCollections
 /// Bounds: recipients per call, inquiries open, requests per peer and in all; a request waits while the handlers
 /// are busy and ends at its asker's deadline.
 public struct Direct: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.direct
-
   private let parameters: DirectParameters
   /// Bytes of a question or a reply that fit into a frame with what stands around them.
   private let payloadSizeMax: Int
@@ -336,9 +333,6 @@ public struct DirectParameters: Hashable, Sendable {
     ] where value < 1 {
       throw ConfigurationError("direct.\(name)", expected: "at least 1", found: "\(value)")
     }
-    guard Duration.settings.contains(patienceMax) else {
-      throw ConfigurationError(
-        "direct.patienceMax", expected: "more than 0, at most ten years", found: "\(patienceMax)")
-    }
+    try Rule.duration(patienceMax, "direct.patienceMax")
   }
 }

@@ -4,8 +4,6 @@
 /// which names a message that is about to be), never serves a want and never removes a duplicate: the node does
 /// these for all of them. One instance serves all topics of its manner.
 public protocol Dissemination: Sendable {
-  static var manner: Manner { get }
-
   /// The table of contents of a dissemination: everything it reacts to.
   mutating func handle(_ event: DisseminationEvent, _ commons: inout Commons)
 

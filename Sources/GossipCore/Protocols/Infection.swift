@@ -16,9 +16,6 @@ import OrderedCollections
 /// Source: Casper documentation, "Network Communication", and casper-node's gossiper.
 /// Bounds: rumors, attempts per rumor, ids asked per peer; what is finished or examined, by number and time.
 public struct Infection: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.infection
-
   private let parameters: InfectionParameters
   /// What we offer; looked up only, `order` has them by age.
   private var rumors: [MessageID: Rumor] = [:]
@@ -411,9 +408,6 @@ public struct InfectionParameters: Hashable, Sendable {
     for (name, value) in [
       ("offerTimeout", offerTimeout), ("bodyPatience", bodyPatience),
       ("examinationPatience", examinationPatience), ("finishedFor", finishedFor),
-    ] where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "infection.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
-    }
+    ] { try Rule.duration(value, "infection.\(name)") }
   }
 }

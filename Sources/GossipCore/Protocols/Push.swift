@@ -8,9 +8,6 @@ import OrderedCollections
 /// Source: Hyperledger Fabric, "Gossip data dissemination protocol", "Gossip messaging", and its emitter.
 /// Bounds: per topic `burstSize + iterations` messages, since a full buffer is flushed; in all `bufferedMax`.
 public struct Push: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.push
-
   private let parameters: PushParameters
   /// What waits for its flush; the topic that waits longest comes first.
   private var buffers: OrderedDictionary<Topic, Buffer> = [:]

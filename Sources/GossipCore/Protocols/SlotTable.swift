@@ -1,5 +1,4 @@
 import DequeModule
-import HeapModule
 import OrderedCollections
 
 /// Numbered slots that show what is current: each node fills a table of its own, and mirrors the tables of others.
@@ -13,9 +12,6 @@ import OrderedCollections
 ///
 /// Source: the Internet Computer's abortable broadcast ("consensus manager": slot table, bouncer, fetch).
 public struct SlotTable: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.slots
-
   private let parameters: SlotParameters
   private var mine = OwnSlots()
   /// Members that came to large tables: what they have yet to be told, in the order of slots.
@@ -30,9 +26,8 @@ public struct SlotTable: Dissemination {
   private var inFlight: [PeerID: Int] = [:]
   /// Searches whose advertisers are all busy with our requests.
   private var queue = Deque<MessageID>()
-  private var timers = Heap<Timer>()
-  /// For when the alarm of the timers is set.
-  private var timerAlarm: Instant?
+  private var timers = Timers<MessageID>()
+  private var timerAlarm = EarliestAlarm()
 
   /// One slot of somebody else's table.
   private struct Row: Sendable {
@@ -57,15 +52,6 @@ public struct SlotTable: Dissemination {
     var isQueued = false
     /// Which timer it waits for.
     var timer: UInt64?
-  }
-
-  private struct Timer: Comparable, Sendable {
-    let at: Instant
-    let number: UInt64
-    let id: MessageID
-
-    static func < (a: Timer, b: Timer) -> Bool { (a.at, a.number) < (b.at, b.number) }
-    static func == (a: Timer, b: Timer) -> Bool { a.number == b.number }
   }
 
   private enum Reminder: UInt64 {
@@ -388,33 +374,25 @@ public struct SlotTable: Dissemination {
 
   private mutating func wait(_ id: MessageID, _ delay: Duration, _ commons: inout Commons) {
     guard searches[id] != nil else { return }
-    counter += 1
-    searches[id]?.timer = counter
-    timers.insert(Timer(at: commons.now + delay, number: counter, id: id))
-    if timers.count > 2 * searches.count + 64 {
-      let live = searches
-      timers = Heap(timers.unordered.filter { live[$0.id]?.timer == $0.number })
-    }
+    searches[id]?.timer = timers.set(id, at: commons.now + delay)
+    timers.trim(to: 2 * searches.count + 64) { [searches] in searches[$0.subject]?.timer == $0.number }
     setAlarm(&commons)
   }
 
   private mutating func setAlarm(_ commons: inout Commons) {
-    guard let first = timers.min, timerAlarm.map({ $0 > first.at }) ?? true else { return }
-    timerAlarm = first.at
-    commons.ring(.own(.slots, Reminder.timers.rawValue), after: first.at - commons.now)
+    guard let instant = timerAlarm.set(for: timers.first?.at) else { return }
+    commons.ring(.own(.slots, Reminder.timers.rawValue), at: instant)
   }
 
   private mutating func ringTimers(_ commons: inout Commons) {
-    // An alarm that an earlier one has overtaken still rings.
-    guard let alarm = timerAlarm, alarm <= commons.now else { return }
-    timerAlarm = nil
-    while let timer = timers.min, timer.at <= commons.now {
-      timers.removeMin()
-      guard let search = searches[timer.id], search.timer == timer.number else { continue }
-      searches[timer.id]?.timer = nil
-      let isWanted = isWanted(timer.id, search.topic, commons)
-      searches[timer.id]?.isWanted = isWanted
-      fetch(timer.id, &commons)
+    guard timerAlarm.rings(at: commons.now) else { return }
+    while let timer = timers.due(at: commons.now) {
+      let id = timer.subject
+      guard let search = searches[id], search.timer == timer.number else { continue }
+      searches[id]?.timer = nil
+      let isWanted = isWanted(id, search.topic, commons)
+      searches[id]?.isWanted = isWanted
+      fetch(id, &commons)
     }
     setAlarm(&commons)
   }
@@ -552,15 +530,12 @@ public struct SlotParameters: Hashable, Sendable {
     for (name, value) in [
       ("slotsMax", slotsMax), ("slotsPerPeer", slotsPerPeer), ("fetchesPerPeer", fetchesPerPeer),
       ("greetingLength", greetingLength),
-    ] where !(1...1 << 30).contains(value) {
-      throw ConfigurationError("slots.\(name)", expected: "1 to 2^30", found: "\(value)")
-    }
+    ] { try Rule.count(value, atMost: 1 << 30, "slots.\(name)") }
     guard (0...1 << 30).contains(pushBelow) else {
       throw ConfigurationError("slots.pushBelow", expected: "0 to 2^30 bytes", found: "\(pushBelow)")
     }
-    for (name, value) in [("patience", patience), ("patienceMax", patienceMax)]
-    where !Duration.settings.contains(value) {
-      throw ConfigurationError("slots.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
+    for (name, value) in [("patience", patience), ("patienceMax", patienceMax)] {
+      try Rule.duration(value, "slots.\(name)")
     }
   }
 }

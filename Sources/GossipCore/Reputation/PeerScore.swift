@@ -57,11 +57,6 @@ struct PeerScore: Hashable, Sendable {
     if index < topics.count, topics[index].place == place { body(&topics[index]) }
   }
 
-  func isInMesh(_ place: Int) -> Bool {
-    let index = topics.firstIndex(atOrAfter: place)
-    return index < topics.count && topics[index].place == place && topics[index].graftedAt != nil
-  }
-
   mutating func forget(_ place: Int) { topics.removeAll { $0.place == place } }
 
   /// Ends all partnerships; only what counts against the peer is kept.

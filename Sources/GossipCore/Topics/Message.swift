@@ -82,6 +82,10 @@ public struct WireMessage: Sendable {
   public var claimedAuthor: PeerID? { author.isMissing ? nil : PeerID(bytes[author.range]) }
   /// Bytes of the sequence number; empty if it is missing.
   public var sequence: ArraySlice<UInt8> { bytes[seqno.range] }
+  /// The sequence number in its first eight bytes; nil if it is missing.
+  package var sequenceNumber: UInt64? {
+    sequence.isEmpty ? nil : sequence.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+  }
   /// The application's bytes; sharing storage with the encoding.
   public var payload: Payload { Payload(bytes[data.range]) }
   /// Bytes of the signature; nil if the field is missing.

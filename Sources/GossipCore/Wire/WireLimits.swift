@@ -38,9 +38,7 @@ public struct WireLimits: Hashable, Sendable {
       ("idsPerFrame", idsPerFrame), ("idSizeMax", idSizeMax), ("topicSizeMax", topicSizeMax),
       ("controlSizeSent", controlSizeSent), ("frameSizeSent", frameSizeSent), ("messagesSent", messagesSent),
       ("dontWantIDsSent", dontWantIDsSent), ("advertsSent", advertsSent), ("recipientsMax", recipientsMax),
-    ] where !(1...1 << 30).contains(value) {
-      throw ConfigurationError("wire.\(name)", expected: "1 to 2^30", found: "\(value)")
-    }
+    ] { try Rule.count(value, atMost: 1 << 30, "wire.\(name)") }
     guard frameSizeMax >= 2_048, frameSizeSent <= frameSizeMax else {
       throw ConfigurationError(
         "wire.frameSizeMax", expected: "at least 2048 bytes and frameSizeSent (\(frameSizeSent))",

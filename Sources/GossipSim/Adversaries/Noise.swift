@@ -87,10 +87,9 @@ struct Corrupting: Trick {
   /// The same author and number, another payload, the old signature.
   private func alter(_ message: WireMessage, _ scene: inout Scene) -> WireMessage {
     let payload = Judging.invalidPayload + scene.randomBytes(32)
-    let number = message.sequence.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     let altered = WireMessage(
       topic: message.topic, payload: Payload(payload), author: message.claimedAuthor,
-      sequence: message.hasSequence ? number : nil)
+      sequence: message.sequenceNumber)
     return message.signature.map { altered.signed(Array($0)) } ?? altered
   }
 }

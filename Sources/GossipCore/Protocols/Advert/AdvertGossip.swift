@@ -1,4 +1,3 @@
-import HeapModule
 import OrderedCollections
 
 /// Messages are advertised to everybody, and asked of one advertiser at a time.
@@ -12,9 +11,6 @@ import OrderedCollections
 /// Source: the Internet Computer's first gossip layer (advert, chunk request, chunk, retransmission request); a message
 /// is one chunk here. This file has what it reacts to and what it tells; `Downloads.swift` has how it asks.
 public struct AdvertGossip: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.advert
-
   let parameters: AdvertParameters
   /// Topics we are on, in the order of joining.
   private var topics: OrderedSet<Topic> = []
@@ -23,10 +19,9 @@ public struct AdvertGossip: Dissemination {
   /// What was advertised and is not here.
   var artifacts: [MessageID: Artifact] = [:]
   /// Ends of downloads and of pauses between rounds; those of ended downloads are void.
-  var timers = Heap<Timer>()
-  var timersSet: UInt64 = 0
-  /// For when the alarm of the timers is set.
-  var timerAlarm: Instant?
+  /// The ends of downloads and of pauses.
+  var timers = Timers<MessageID>()
+  var timerAlarm = EarliestAlarm()
   /// Hashes of what we made, of what the healer brought, and of what came from peers that left.
   private var received: RecentHashes
   /// Hashes of messages we hold, so that they are computed once.
@@ -333,16 +328,11 @@ public struct AdvertParameters: Hashable, Sendable {
       ("slotsPerPeer", slotsPerPeer), ("chunkSize", chunkSize), ("resendLength", resendLength),
       ("advertsPerPeer", advertsPerPeer), ("receivedPerPeer", receivedPerPeer),
       ("quotaPerPeer", quotaPerPeer),
-    ] where !(1...1 << 30).contains(value) {
-      throw ConfigurationError("advert.\(name)", expected: "1 to 2^30", found: "\(value)")
-    }
+    ] { try Rule.count(value, atMost: 1 << 30, "advert.\(name)") }
     for (name, value) in [
       ("chunkPatience", chunkPatience), ("roundPause", roundPause), ("resendEvery", resendEvery),
       ("resendSpacing", resendSpacing),
-    ] where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "advert.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
-    }
+    ] { try Rule.duration(value, "advert.\(name)") }
     if let relayPercent, !(1...100).contains(relayPercent) {
       throw ConfigurationError(
         "advert.relayPercent", expected: "1 to 100, or nil for all", found: "\(relayPercent)")

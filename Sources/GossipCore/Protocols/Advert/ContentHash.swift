@@ -32,7 +32,7 @@ struct ContentHash: Hashable, Sendable {
 
   /// Raw bytes.
   var bytes: [UInt8] {
-    [a, b, c, d].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) } }
+    unsafe withUnsafeBytes(of: (a.bigEndian, b.bigEndian, c.bigEndian, d.bigEndian)) { unsafe Array($0) }
   }
 }
 

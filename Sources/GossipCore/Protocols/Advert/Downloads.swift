@@ -1,4 +1,3 @@
-import HeapModule
 import OrderedCollections
 
 /// Asking for what was advertised: slots, quotas, rounds of attempts, and what ends a download.
@@ -22,16 +21,6 @@ extension AdvertGossip {
     var arrived: (wire: WireMessage, hash: ContentHash)?
     /// Whether it is being examined, whoever brought it.
     var isExamined = false
-  }
-
-  /// The end of a download or of a pause.
-  struct Timer: Comparable, Sendable {
-    let at: Instant
-    let number: UInt64
-    let id: MessageID
-
-    static func < (a: Timer, b: Timer) -> Bool { (a.at, a.number) < (b.at, b.number) }
-    static func == (a: Timer, b: Timer) -> Bool { a.number == b.number }
   }
 
   // MARK: Asking
@@ -235,38 +224,31 @@ extension AdvertGossip {
   // MARK: Timers
 
   private mutating func set(_ id: MessageID, after delay: Duration, _ commons: inout Commons) -> UInt64 {
-    timersSet += 1
-    timers.insert(Timer(at: commons.now + delay, number: timersSet, id: id))
-    if timers.count > 4 * artifacts.count + 64 {
-      let (live, newest) = (artifacts, timersSet)
-      timers = Heap(
-        timers.unordered.filter {
-          $0.number == newest || live[$0.id]?.expiry == $0.number || live[$0.id]?.rest == $0.number
-        })
+    let newest = timers.set(id, at: commons.now + delay)
+    timers.trim(to: 4 * artifacts.count + 64) { [artifacts] timer in
+      let artifact = artifacts[timer.subject]
+      return [newest, artifact?.expiry, artifact?.rest].contains(timer.number)
     }
     setAlarm(&commons)
-    return timersSet
+    return newest
   }
 
   private mutating func setAlarm(_ commons: inout Commons) {
-    guard let first = timers.min, timerAlarm.map({ $0 > first.at }) ?? true else { return }
-    timerAlarm = first.at
-    commons.ring(.own(.advert, Reminder.timers.rawValue), after: first.at - commons.now)
+    guard let instant = timerAlarm.set(for: timers.first?.at) else { return }
+    commons.ring(.own(.advert, Reminder.timers.rawValue), at: instant)
   }
 
   mutating func ringTimers(_ commons: inout Commons) {
-    // An alarm that an earlier one has overtaken still rings.
-    guard let alarm = timerAlarm, alarm <= commons.now else { return }
-    timerAlarm = nil
-    while let timer = timers.min, timer.at <= commons.now {
-      timers.removeMin()
-      if artifacts[timer.id]?.expiry == timer.number { expire(timer.id, &commons) }
-      if artifacts[timer.id]?.rest == timer.number {
+    guard timerAlarm.rings(at: commons.now) else { return }
+    while let timer = timers.due(at: commons.now) {
+      let id = timer.subject
+      if artifacts[id]?.expiry == timer.number { expire(id, &commons) }
+      if artifacts[id]?.rest == timer.number {
         // Asked meanwhile, by an advert that came during the pause? Then this round goes on.
-        if artifacts[timer.id]?.asked == nil {
-          beginRound(timer.id, &commons)
+        if artifacts[id]?.asked == nil {
+          beginRound(id, &commons)
         } else {
-          artifacts[timer.id]?.rest = nil
+          artifacts[id]?.rest = nil
         }
       }
     }

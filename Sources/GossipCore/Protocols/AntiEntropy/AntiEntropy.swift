@@ -14,9 +14,6 @@ import OrderedCollections
 /// Computer, "The peer-to-peer layer": retransmission.
 /// Bounds: `AntiEntropyParameters`; per topic and peer a few words each; gone with peer or topic.
 public struct AntiEntropy: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.antiEntropy
-
   let parameters: AntiEntropyParameters
   /// The topics that are healed, in the order of joining.
   var topics: OrderedDictionary<Topic, Healing> = [:]

@@ -42,19 +42,14 @@ public struct AntiEntropyParameters: Hashable, Sendable {
       ("peers", peers), ("digestLength", digestLength), ("fetchLength", fetchLength), ("batch", batch),
       ("spansPerSecond", spansPerSecond), ("heightsMax", heightsMax), ("gapsMax", gapsMax),
       ("resendLength", resendLength),
-    ] where !(1...1 << 20).contains(value) {
-      throw ConfigurationError("antiEntropy.\(name)", expected: "1 to 2^20", found: "\(value)")
-    }
+    ] { try Rule.count(value, atMost: 1 << 20, "antiEntropy.\(name)") }
     guard (0...100).contains(retries) else {
       throw ConfigurationError("antiEntropy.retries", expected: "0 to 100", found: "\(retries)")
     }
     for (name, value) in [
       ("digestWait", digestWait), ("requestWait", requestWait), ("responseWait", responseWait),
       ("spanWait", spanWait), ("resendPause", resendPause),
-    ] where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "antiEntropy.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
-    }
+    ] { try Rule.duration(value, "antiEntropy.\(name)") }
     guard digestWait < requestWait else {
       throw ConfigurationError(
         "antiEntropy.requestWait", expected: "more than digestWait (\(digestWait)), since fetches follow it",

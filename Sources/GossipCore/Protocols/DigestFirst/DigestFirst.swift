@@ -1,4 +1,3 @@
-import Crypto
 import DequeModule
 import OrderedCollections
 
@@ -15,9 +14,6 @@ import OrderedCollections
 /// Source: Bamboo gossip v2, "Dropping", "Spoofing and spamming", "Replaying"; numbers are ours where it has none.
 /// Bounds: outstanding digests and repeated ones per peer, digests per frame, hashes per turn, one answer per peer, topic and second.
 public struct DigestFirst: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.digestFirst
-
   let parameters: DigestFirstParameters
   private(set) var partners: Partners
   private var digests: Digests
@@ -221,7 +217,7 @@ public struct DigestFirst: Dissemination {
       return isSmall
     }
     guard digest.topic == message.topic, digest.size == UInt64(message.wire.bytes.count),
-      digest.hash == Hashes.hash(of: message)
+      ContentHash(digest.hash) == ContentHash(of: message.wire)
     else {
       commons.observe(.falseDigest, of: peer, on: message.topic)
       lookElsewhere(for: message.id, than: peer, &commons)
@@ -443,17 +439,10 @@ private struct Hashes: Sendable {
 
   private mutating func remember(_ message: Message) -> [UInt8] {
     if ages.count >= Hashes.countMax, let oldest = ages.popFirst() { known[oldest] = nil }
-    let hash = Hashes.hash(of: message)
+    let hash = ContentHash(of: message.wire).bytes
     known[message.id] = hash
     ages.append(message.id)
     return hash
-  }
-
-  /// SHA-256 of its encoding.
-  static func hash(of message: Message) -> [UInt8] {
-    var hash = SHA256()
-    unsafe message.wire.bytes.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
-    return Array(hash.finalize())
   }
 }
 
@@ -506,9 +495,6 @@ public struct DigestFirstParameters: Hashable, Sendable {
     for (name, value) in [
       ("patience", patience), ("blockInterval", blockInterval), ("handOver", handOver),
       ("epochLength", epochLength), ("pullEvery", pullEvery),
-    ] where !Duration.settings.contains(value) {
-      throw ConfigurationError(
-        "digestFirst.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
-    }
+    ] { try Rule.duration(value, "digestFirst.\(name)") }
   }
 }

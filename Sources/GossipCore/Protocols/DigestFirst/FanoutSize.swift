@@ -65,15 +65,4 @@ public enum FanoutSize {
     let k = Double(max(0, picks))
     return 2 * k + 3 * k.squareRoot()
   }
-
-  /// By repeated squaring. What is too small for a number is 0, and below every ε.
-  private static func power(_ base: Double, _ exponent: Int) -> Double {
-    var (result, square, rest) = (1.0, base, max(0, exponent))
-    while rest > 0 {
-      if rest & 1 == 1 { result *= square }
-      square *= square
-      rest >>= 1
-    }
-    return result
-  }
 }

@@ -64,7 +64,7 @@ struct Partners: Sendable {
   /// What the present epoch knows of this node; able to verify everything, if nothing.
   func member(_ peer: PeerID) -> Epoch.Member {
     guard let roster = present?.epoch.roster else { return Epoch.Member(peer) }
-    let place = roster.partition { $0.peer >= peer }
+    let place = roster.partitioningIndex { $0.peer >= peer }
     return place < roster.count && roster[place].peer == peer ? roster[place] : Epoch.Member(peer)
   }
 
@@ -107,17 +107,5 @@ struct Partners: Sendable {
       present!.sets[kind] = present!.epoch.sets(for: kind, failure: failure)
     }
     return question(&present!.sets[kind]!)
-  }
-}
-
-extension [Epoch.Member] {
-  /// The first place from which on the predicate holds; the elements must be in that order.
-  fileprivate func partition(_ belongs: (Element) -> Bool) -> Int {
-    var (low, high) = (startIndex, endIndex)
-    while low < high {
-      let middle = (low + high) / 2
-      if belongs(self[middle]) { high = middle } else { low = middle + 1 }
-    }
-    return low
   }
 }

@@ -6,9 +6,6 @@ import OrderedCollections
 /// Source: libp2p `pubsub/gossipsub` specifications v1.0 to v1.2; where implementations disagree, the choices
 /// are listed in ARCHITECTURE.md. The mesh's upkeep is in `Heartbeat.swift`, offers and wants in `Gossip.swift`.
 public struct GossipSub: Dissemination {
-  /// The manner this is.
-  public static let manner = Manner.gossipSub
-
   let parameters: GossipSubParameters
   var mesh = Mesh()
   var fanout = Fanout()

@@ -1,5 +1,4 @@
 import DequeModule
-import HeapModule
 
 /// Whom to send to first: partners that usually lack a message get it at once, the others a moment later, unless
 /// they showed meanwhile that they have it. On the wire this is plain GossipSub, only slower to some.
@@ -32,15 +31,6 @@ struct Stagger: Sendable {
     var partners: [(peer: PeerID, redundancy: Float)] = []
   }
 
-  private struct Due: Comparable, Sendable {
-    let at: Instant
-    let number: UInt64
-    let id: MessageID
-
-    static func < (a: Due, b: Due) -> Bool { (a.at, a.number) < (b.at, b.number) }
-    static func == (a: Due, b: Due) -> Bool { a.number == b.number }
-  }
-
   /// What is to be sent now that was held back before.
   struct Late: Sendable {
     let id: MessageID
@@ -50,15 +40,13 @@ struct Stagger: Sendable {
 
   private var tracks: [MessageID: Track] = [:]
   private var trackAges = Deque<(id: MessageID, since: Instant)>()
-  private var dues = Heap<Due>()
-  private var number: UInt64 = 0
+  private var dues = Timers<MessageID>()
   /// Filled up to `originsMax`, then overwritten in turn.
   private var origins: [Origin] = []
   private var places: [PeerID: Int] = [:]
   private var nextPlace = 0
   private var probe: (id: MessageID, since: Instant, echoes: Int)?
-  /// The instant for which the alarm is set.
-  private var alarm: Instant?
+  private var alarm = EarliestAlarm()
   /// How long after our acceptance of a message a partner shows that it has it, too.
   private(set) var lag: Duration = .milliseconds(20)
 
@@ -164,30 +152,22 @@ struct Stagger: Sendable {
     // In grains, so that under load one ring serves many messages.
     let grain = lag.nanoseconds / 8
     let due = Instant(nanoseconds: (now.nanoseconds + delay + grain - 1) / grain * grain)
-    dues.insert(Due(at: due, number: number, id: id))
-    number += 1
-    return nextRing()
-  }
-
-  private mutating func nextRing() -> Instant? {
-    guard let due = dues.min?.at, alarm.map({ due < $0 }) ?? true else { return nil }
-    alarm = due
-    return due
+    dues.set(id, at: due)
+    return alarm.set(for: due)
   }
 
   /// What is due, to those who still seem to lack it, and when to ring again.
   mutating func release(at now: Instant) -> (late: [Late], ring: Instant?) {
-    if let alarm, alarm <= now { self.alarm = nil }
+    guard alarm.rings(at: now) else { return ([], nil) }
     var late: [Late] = []
-    while let first = dues.min, first.at <= now {
-      dues.removeMin()
-      guard let index = tracks.index(forKey: first.id) else { continue }
+    while let due = dues.due(at: now) {
+      guard let index = tracks.index(forKey: due.subject) else { continue }
       let waiting = tracks.values[index].waiting
       guard !waiting.isEmpty else { continue }
       tracks.values[index].waiting = []
-      late.append(Late(id: first.id, origin: tracks.values[index].origin, partners: waiting))
+      late.append(Late(id: due.subject, origin: tracks.values[index].origin, partners: waiting))
     }
-    return (late, nextRing())
+    return (late, alarm.set(for: dues.first?.at))
   }
 
   mutating func forget(_ peer: PeerID) {
