@@ -142,7 +142,9 @@ extension Node {
   }
 
   /// Gives messages up, and with them all that depend on them.
-  private mutating func giveUp(_ ids: [MessageID], blamesSenders: Bool) {
+  /// - Parameter mayReturn: whether they may come again: what we waited for in vain, behind a partition or with a clock
+  ///   that leapt, another will have.
+  private mutating func giveUp(_ ids: [MessageID], blamesSenders: Bool, mayReturn: Bool = false) {
     var failing = ids
     while let id = failing.popLast() {
       for need in commons.awaiting.end(id) { commons.unwant(need.id) }
@@ -152,6 +154,7 @@ extension Node {
       if blamesSenders { reject(id, on: examination.message.topic, Array(examination.holders), .incomplete) }
       failing += commons.awaiting.parents(of: .message(id))
       endRefused(id)
+      if mayReturn { commons.seen.expire(id) }
     }
   }
 
@@ -165,7 +168,7 @@ extension Node {
   /// Now and then: who has waited too long, and whether busy holders are free again.
   mutating func lookAtAwaiting() {
     commons.awaiting.isWatched = false
-    giveUp(commons.awaiting.overdue(at: commons.now), blamesSenders: true)
+    giveUp(commons.awaiting.overdue(at: commons.now), blamesSenders: true, mayReturn: true)
     looks &+= 1
     for id in commons.awaiting.all {
       // A want that another owner has taken back is asked anew.
