@@ -13,8 +13,9 @@ extension Node {
     /// Stop reading from this peer: it has too many unchecked messages with us. Its bytes wait where it is.
     case pause(PeerID)
     case resume(PeerID)
-    /// Is the author's signature genuine? → `Input.checked`
-    case check(Ticket, WireMessage)
+    /// Is the author's signature genuine? `from` brought the message: where checks wait, peers take turns, so that the
+    /// backlog of one does not hold up the others. → `Input.checked`
+    case check(Ticket, WireMessage, from: PeerID)
     /// Sign these bytes with our key. → `Input.signed`
     case sign(Ticket, [UInt8])
     /// What does the application think? `from` is our own id for what we publish. → `Input.judged`

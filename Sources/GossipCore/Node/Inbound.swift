@@ -258,7 +258,7 @@ extension Node {
     tell(policy, of: message.wire, .met(message.id, message.wire, from: peer))
     passOnUnexamined(message, from: peer, policy, isHealed: manner == .antiEntropy)
     if message.wire.signature != nil {
-      commons.surface(.check(ticket, message.wire))
+      commons.surface(.check(ticket, message.wire, from: peer))
     } else {
       proven(ticket)
     }
@@ -279,7 +279,7 @@ extension Node {
       if let charged = rival.charged { charge(charged, rival.message) }
       turn(from: examination, to: rival.message)
       if rival.message.wire.signature == nil { return proven(ticket) }
-      commons.surface(.check(ticket, rival.message.wire))
+      commons.surface(.check(ticket, rival.message.wire, from: rival.holders[0]))
     } else {
       refuse(examination.message.id)
     }

@@ -92,7 +92,7 @@ final class RandomLife {
     let told = happen()
     for effect in told.effects {
       switch effect {
-      case .check(let ticket, let message):
+      case .check(let ticket, let message, _):
         open.append(.checked(ticket, authentic: Notional.isAuthentic(message)))
       case .sign(let ticket, let bytes):
         open.append(.signed(ticket, signature: Notional.signature(of: lone.node.me, over: bytes), key: nil))
