@@ -72,6 +72,7 @@ final class RandomLife {
     configuration.firewall.blacklist.most = .seconds(40)
     configuration.firewall.blacklist.rememberedFor = .seconds(100)
     configuration.firewall.budgets.messages.things = Budget(rate: 20, burst: 20)
+    configuration.firewall.unwelcome = Budget(rate: 1, burst: 4)
     configuration.digestFirst.repeats.idsMax = 4
     configuration.reputation.mode = [.acting, .watching, .off][Int(seed % 3)]
     if seed % 2 == 0 {
