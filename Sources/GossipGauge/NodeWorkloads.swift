@@ -84,7 +84,7 @@ private struct NodeBench {
     now = now + .microseconds(10)
     effects.removeAll(keepingCapacity: true)
     node.handle(.received(frame, from: peer), at: now, into: &effects)
-    guard case .check(let ticket, _)? = effects.first else { return }
+    guard case .check(let ticket, _, _)? = effects.first else { return }
     effects.removeAll(keepingCapacity: true)
     node.handle(.checked(ticket, authentic: true), at: now, into: &effects)
   }

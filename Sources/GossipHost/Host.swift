@@ -197,7 +197,7 @@ public actor Host: Service {
       case .disconnect(let peer, let severance): disconnect(peer, because: severance.reason)
       case .pause(let peer): setReading(false, peer)
       case .resume(let peer): setReading(true, peer)
-      case .check(let ticket, let message): signatures.check(ticket, message)
+      case .check(let ticket, let message, let peer): signatures.check(ticket, message, from: peer)
       case .sign(let ticket, let bytes): signatures.sign(ticket, bytes)
       case .judge(let ticket, let message, let peer): judge(ticket, message, from: peer)
       case .deliver(let message, let peer): subscriptions.deliver(message, from: peer)

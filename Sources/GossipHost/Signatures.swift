@@ -5,13 +5,17 @@ import NIOPosix
 
 /// Signs and checks off the loops: on a thread pool, in batches, at most two per core at a time.
 ///
-/// All checks of a turn travel together, and their answers come back together. Own messages are signed one batch
+/// All checks of a turn travel together, and their answers come back together. When there are more than can be under
+/// way, the peers that brought them take turns: one peer's backlog does not hold up another's messages. Own messages are signed one batch
 /// after the other, so that they leave in the order they were published.
 final class Signatures: @unchecked Sendable {
   // Confined to the host's loop; the pool's threads get values only.
   private let identity: Identity
   private let pool = NIOThreadPool.singleton
+  /// Those of this tick.
   private var checks: [Check] = []
+  /// Those for which there was no room.
+  private var waiting = FairQueue<PeerID, Check>()
   private var drafts: [(ticket: Ticket, bytes: [UInt8])] = []
   private var inFlight = 0
   private var isSigning = false
@@ -19,6 +23,7 @@ final class Signatures: @unchecked Sendable {
   private struct Check: Sendable {
     let ticket: Ticket
     let message: WireMessage
+    let peer: PeerID
   }
 
   /// Checks of one batch: about a millisecond of work, so that both cores get some.
@@ -29,8 +34,8 @@ final class Signatures: @unchecked Sendable {
 
   init(_ identity: Identity) { self.identity = identity }
 
-  func check(_ ticket: Ticket, _ message: WireMessage) {
-    checks.append(Check(ticket: ticket, message: message))
+  func check(_ ticket: Ticket, _ message: WireMessage, from peer: PeerID) {
+    checks.append(Check(ticket: ticket, message: message, peer: peer))
   }
 
   func sign(_ ticket: Ticket, _ bytes: [UInt8]) { drafts.append((ticket, bytes)) }
@@ -42,16 +47,18 @@ final class Signatures: @unchecked Sendable {
       checks.removeAll(keepingCapacity: true)
       host.assumeIsolated { $0.handle(Signatures.checked(batch)) }
     }
-    while !checks.isEmpty, inFlight < Signatures.inFlightMax {
-      let batch = Array(checks.prefix(Signatures.batch))
-      checks.removeFirst(batch.count)
-      inFlight += 1
-      submit(host) {
-        Signatures.checked(batch)
-      } done: {
-        $0.inFlight -= 1
+    if waiting.isEmpty, checks.count <= (Signatures.inFlightMax - inFlight) * Signatures.batch {
+      // Room for all: nobody waits for anybody.
+      for start in stride(from: 0, to: checks.count, by: Signatures.batch) {
+        submit(Array(checks[start..<min(start + Signatures.batch, checks.count)]), host)
+      }
+    } else {
+      for check in checks { waiting.append(check, of: check.peer) }
+      while !waiting.isEmpty, inFlight < Signatures.inFlightMax {
+        submit(waiting.take(Signatures.batch), host)
       }
     }
+    checks.removeAll(keepingCapacity: true)
     guard !drafts.isEmpty, !isSigning else { return }
     let batch = drafts
     drafts = []
@@ -63,6 +70,15 @@ final class Signatures: @unchecked Sendable {
       Signatures.signed(batch, by: identity)
     } done: {
       $0.isSigning = false
+    }
+  }
+
+  private func submit(_ batch: [Check], _ host: Host) {
+    inFlight += 1
+    submit(host) {
+      Signatures.checked(batch)
+    } done: {
+      $0.inFlight -= 1
     }
   }
 

@@ -86,6 +86,10 @@ final class Telemetry: @unchecked Sendable {
     case .lateHeartbeat(let delay):
       logger.warning("a heartbeat came late; is the machine overloaded?", metadata: ["by": "\(delay)"])
     case .paused(let peer): logger.debug("reading paused", metadata: ["peer": "\(peer)"])
+    case .spent(let author, let topic, let duration):
+      logger.debug(
+        "an author's budget is used up",
+        metadata: ["author": "\(author)", "topic": "\(topic)", "for": "\(duration)"])
     case .barred(let peer, let reason, let duration):
       logger.warning(
         "peer barred", metadata: ["peer": "\(peer)", "reason": "\(reason.text)", "for": "\(duration)"])

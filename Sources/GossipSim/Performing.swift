@@ -38,7 +38,7 @@ extension World {
     case .disconnect(let peer, _): if let other = places[peer] { disconnect(index, other) }
     case .pause(let peer): setReading(false, peer, at: index)
     case .resume(let peer): setReading(true, peer, at: index)
-    case .check(let ticket, let message):
+    case .check(let ticket, let message, _):
       let isAuthentic = Notional.isAuthentic(message)
       queue.add(
         .tell(index, life: life, .checked(ticket, authentic: isAuthentic)), at: now + model.checkingTime)

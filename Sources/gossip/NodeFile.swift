@@ -16,6 +16,8 @@ import Yams
 ///       - name: blocks
 ///         signing: strictSign
 ///         message-id: author
+///         author-rate: 200          # messages a second that are taken of one author
+///         author-bytes: 1048576     # and bytes
 ///     gossipsub:
 ///       degree: 8
 ///       heartbeat: 700ms
@@ -67,7 +69,7 @@ struct NodeFile {
         entry, "topics",
         [
           "name", "signing", "message-id", "spread", "heal", "keep", "payload-max", "objects-above",
-          "object-max",
+          "object-max", "author-rate", "author-bytes",
         ])
       {
         switch key {
@@ -81,6 +83,14 @@ struct NodeFile {
         case "spread": policy.spread = try Reading.choice(value, key, Manner.spreading) { $0.argument }
         case "heal": policy.heal.digestsEvery = try Reading.duration(value, key)
         case "keep": policy.retention = .during(try Reading.duration(value, key))
+        case "author-rate":
+          policy.authorBudget = AuthorBudget(
+            messagesPerSecond: try Reading.number(value, key),
+            bytesPerSecond: policy.authorBudget?.bytes.rate)
+        case "author-bytes":
+          policy.authorBudget = AuthorBudget(
+            messagesPerSecond: policy.authorBudget?.messages.rate ?? 1_000,
+            bytesPerSecond: try Reading.number(value, key))
         case "objects-above":
           policy.objects = policy.objects ?? ObjectPolicy()
           policy.objects?.threshold = try Reading.number(value, key)

@@ -17,7 +17,7 @@ enum ScenarioFile {
     "objects-above",
     "degree", "crashes", "restarts", "latency", "jitter", "loss", "bandwidth", "unsigned", "attack",
     "disturb",
-    "messages-after", "chains", "retention", "patience",
+    "messages-after", "chains", "retention", "patience", "author-rate",
   ]
 
   static func read(_ text: String) throws(Reading.Fault) -> Scenario {
@@ -73,6 +73,8 @@ enum ScenarioFile {
     case "chains": scenario.chains = try Reading.flag(value, key)
     case "patience": scenario.patience = try Reading.duration(value, key)
     case "retention": scenario.policy.retention = .during(try Reading.duration(value, key))
+    case "author-rate":
+      scenario.policy.authorBudget = AuthorBudget(messagesPerSecond: try Reading.number(value, key))
     case "bandwidth": scenario.network.bandwidth = try Reading.number(value, key)
     default:
       guard try Reading.flag(value, key) else { return }

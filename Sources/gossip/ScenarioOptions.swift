@@ -36,6 +36,9 @@ struct ScenarioOptions: ParsableArguments {
   @Option(name: .long, help: "Payloads above this many bytes travel in pieces.")
   var objectsAbove: Int?
 
+  @Option(name: .long, help: "Messages per second that are taken of one author.")
+  var authorRate: Int?
+
   @Option(name: .long, help: "Mesh degree D of GossipSub; the bounds follow it.")
   var degree: Int?
 
@@ -97,6 +100,7 @@ struct ScenarioOptions: ParsableArguments {
     if let spread { scenario.policy.spread = spread }
     if let heal { scenario.policy.heal.digestsEvery = heal.duration }
     if let objectsAbove { scenario.policy.objects = ObjectPolicy(threshold: objectsAbove) }
+    if let authorRate { scenario.policy.authorBudget = AuthorBudget(messagesPerSecond: authorRate) }
     if let latency {
       guard let range = LatencyRange(latency) else {
         throw ValidationError("--latency: expected two whole numbers like 20-80, found \(latency)")

@@ -16,6 +16,7 @@ import Testing
       log: debug
       topics:
         - blocks
+        - {name: fast, author-bytes: 500000, author-rate: 300}
         - name: votes
           signing: strictNoSign
           message-id: contentHash
@@ -29,8 +30,13 @@ import Testing
     #expect(file.listen.map(\.description) == ["/ip4/127.0.0.1/tcp/4001"])
     #expect(file.connect.map(\.description) == ["/ip4/192.0.2.7/tcp/4001"])
     #expect(file.key == "node.key" && file.log == "debug")
-    #expect(file.topics.map(\.topic) == ["blocks", "votes"])
-    #expect(file.topics[1].policy.signing == .strictNoSign && file.topics[1].policy.payloadSizeMax == 4_096)
+    #expect(file.topics.map(\.topic) == ["blocks", "fast", "votes"])
+    #expect(file.topics[0].policy.authorBudget == nil)
+    let budget = AuthorBudget(messagesPerSecond: 300, bytesPerSecond: 500_000)
+    #expect(file.topics[1].policy.authorBudget == budget)
+    #expect(
+      file.topics[2].policy.signing == .strictNoSign
+        && file.topics[2].policy.payloadSizeMax == 4_096)
     #expect(file.gossipSub.degree == 8 && file.gossipSub.heartbeatInterval == .milliseconds(700))
   }
 
@@ -44,6 +50,7 @@ import Testing
     ("zzzzzzzz: 1", "known keys: listen, connect"),
     ("gossipsub:\n  degre: 3", "line 2): unknown key \"degre\"; did you mean \"degree\"?"),
     ("topics:\n  - signing: strictSign", "a topic needs a name"),
+    ("topics:\n  - {name: t, author-rate: 0}", "authorBudget.messages.rate"),
     (
       "topics:\n  - {name: t, signing: strict}",
       "expected one of strictSign, strictNoSign, laxSign, laxNoSign"
@@ -55,7 +62,9 @@ import Testing
     ("gossipsub: {heartbeat: 1ms}", "heartbeatInterval"),
     ("a: [", "not YAML"),
   ])
-  func `that is wrong says where, what was expected and what was found`(text: String, expected: String) {
+  func `that is wrong says where, what was expected and what was found`(
+    text: String, expected: String
+  ) {
     let fault = #expect(throws: Reading.Fault.self) { try NodeFile(text) }
     #expect(fault?.description.contains(expected) == true, "\(fault?.description ?? "")")
   }
@@ -70,16 +79,19 @@ import Testing
       disturb: [loss:0.1@5s-20s, churn:2s@0s-1m]
       messages-after: 3
       chains: true
+      author-rate: 50
       patience: 40s
       """)
     #expect(scenario.adversaries.map(\.adversary) == [.dropper, .graftFlooder, .spoofer])
     #expect(scenario.adversaries.map(\.count) == [5, 10, 2] && scenario.honest == 13)
     #expect(scenario.disturbances.map(\.description) == ["loss:0.1@5s-20s", "churn:2s@0s-60s"])
+    #expect(scenario.policy.authorBudget == AuthorBudget(messagesPerSecond: 50))
     #expect(scenario.messagesAfter == 3 && scenario.chains && scenario.patience == .seconds(40))
   }
 
   @Test(arguments: [
-    ("attack: [droper:5]", "an adversary and how many"), ("disturb: [rain:1@0-1]", "what, how much and when"),
+    ("attack: [droper:5]", "an adversary and how many"),
+    ("disturb: [rain:1@0-1]", "what, how much and when"),
     ("attack: dropper", "a list"), ("atack: []", "did you mean \"attack\"?"),
   ])
   func `that is wrong says what was expected`(text: String, expected: String) {

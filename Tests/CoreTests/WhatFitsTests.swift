@@ -52,7 +52,7 @@ import Testing
       var talk = try Talk(TopicPolicy(signing: signing))
       talk.tell(
         .received(Frame([], [try numbered(count, isSigned: signing == .strictSign)]), from: peer(1)))
-      let checks = talk.effects.compactMap { if case .check(let ticket, _) = $0 { ticket } else { nil } }
+      let checks = talk.effects.compactMap { if case .check(let ticket, _, _) = $0 { ticket } else { nil } }
       for ticket in checks { talk.tell(.checked(ticket, authentic: true)) }
       #expect(talk.deliveries == (fits ? 1 : 0), "a sequence number of \(count) bytes")
       #expect(talk.isInvalidObserved != fits)

@@ -42,7 +42,9 @@ import Testing
   // LP-66
   @Test func `to ourselves are refused`() async throws {
     try await withHosts(1) { hosts in
-      await #expect(throws: DialError.self) { try await hosts[0].connect(to: try await hosts[0].address) }
+      await #expect(throws: DialError.self) {
+        try await hosts[0].connect(to: try await hosts[0].address)
+      }
       let nameless = try #require(try await hosts[0].address.withoutPeer)
       await #expect(throws: DialError.self) { try await hosts[0].connect(to: nameless) }
       try await eventually("nobody") { await hosts[0].snapshot.peers.isEmpty }
@@ -106,7 +108,9 @@ import Testing
       }
       let details = try #require(await hosts[0].peers.first)
       #expect(details.agent?.hasPrefix("swift-gossip/") == true)
-      #expect(details.protocols.contains("/meshsub/1.2.0") && details.protocols.contains("/ipfs/ping/1.0.0"))
+      #expect(
+        details.protocols.contains("/meshsub/1.2.0")
+          && details.protocols.contains("/ipfs/ping/1.0.0"))
       let listening = try #require(try await hosts[1].address.withoutPeer)
       #expect(details.listenAddresses == [listening])
       #expect(details.isOutbound)
@@ -240,6 +244,27 @@ enum Opening: String, CaseIterable, Sendable {
     try await peer.stopReading()
   }
 
+  @Test func `or an honest one that exceeds a budget is made to wait, and stays`() async throws {
+    let book = LogBook()
+    try await withHosts(2) {
+      $0.logger = book.logger
+      $0.limits.faultsPerMinute = 2
+      $0.node.firewall.budgets.messages.things = Budget(rate: 200, burst: 4)
+    } _: { hosts in
+      try await withInboxes(hosts, on: "t") { inboxes in
+        try await hosts[1].connect(to: hosts[0].address)
+        try await hosts[1].waitForPeers(1, on: "t", within: .seconds(30))
+        for number in 0..<100 {
+          _ = try await hosts[1].publish(Payload("number \(number)"), to: "t")
+        }
+        try await eventually("all of them") { inboxes[0].count == 100 }
+        #expect(book.contains("reading paused", "\(hosts[1].identity.peer)"))
+        #expect(await hosts[0].snapshot.peers.count == 1)
+        #expect(!book.contains("disconnected", "faults within a minute"))
+      }
+    }
+  }
+
   // GS-8
   @Test func `that goes on sending garbage is counted and dropped`() async throws {
     let book = LogBook()
@@ -266,7 +291,9 @@ enum Opening: String, CaseIterable, Sendable {
         }
       }
       try await eventually("the end") { await peer.hasEnded }
-      try await eventually("told") { book.contains("disconnected", "\(peer.id)", "faults within a minute") }
+      try await eventually("told") {
+        book.contains("disconnected", "\(peer.id)", "faults within a minute")
+      }
       #expect(await hosts[0].snapshot.counters.garbled > 4)
     }
   }
@@ -281,7 +308,8 @@ enum Opening: String, CaseIterable, Sendable {
     }
   }
 
-  @Test func `that floods a slow judge waits in its own kernel, and costs a bounded amount of memory`()
+  @Test
+  func `that floods a slow judge waits in its own kernel, and costs a bounded amount of memory`()
     async throws
   {
     let gate = Gate()
@@ -335,7 +363,8 @@ enum Opening: String, CaseIterable, Sendable {
       try await joinAndStopReading(peer, hosts[0])
       for number in 0..<400 {
         let size = 50_000
-        _ = try await hosts[0].publish(Payload([UInt8](repeating: UInt8(number % 256), count: size)), to: "t")
+        _ = try await hosts[0].publish(
+          Payload([UInt8](repeating: UInt8(number % 256), count: size)), to: "t")
         try await eventually("the other peer") { inboxes[1].count == number + 1 }
         if await hosts[0].snapshot.counters.shed > 0 { break }
       }
@@ -366,7 +395,9 @@ enum Opening: String, CaseIterable, Sendable {
         }
         try await group.waitForAll()
       }
-      try await eventually("both streams") { inboxes.allSatisfy { $0.count == 1_500 && $0.missed == 0 } }
+      try await eventually("both streams") {
+        inboxes.allSatisfy { $0.count == 1_500 && $0.missed == 0 }
+      }
       #expect(await hosts[0].snapshot.counters.shed > 0)
     }
   }
@@ -375,7 +406,9 @@ enum Opening: String, CaseIterable, Sendable {
 @Suite(.timeLimit(.minutes(4))) struct `A flood` {
   // BT-45
   @Test(arguments: [true, false])
-  func `of messages, signed or not, costs bounded memory, and honest messages still come`(isGenuine: Bool)
+  func `of messages, signed or not, costs bounded memory, and honest messages still come`(
+    isGenuine: Bool
+  )
     async throws
   {
     try await withHosts(3) {

@@ -43,7 +43,8 @@ import Testing
     lone.verdict = .reject
     lone.hear(.by(peer(9), 50), from: peer(1))
     lone.verdict = nil
-    #expect(lone.hear(messages: (100...115).map { .by(peer(9), $0) }, from: peer(1)).paused == [peer(1)])
+    #expect(
+      lone.hear(messages: (100...115).map { .by(peer(9), $0) }, from: peer(1)).paused == [peer(1)])
   }
 
   // BT-41
@@ -82,11 +83,11 @@ import Testing
     configuration.firewall.budgets.messages.things = Budget(rate: 1, burst: 5)
   }
 
-  @Test func `is not read from until it is within again, and observed`() {
+  @Test func `is not read from until it is within again, and not blamed`() {
     let lone = Lone.onMesh(of: 3, strict)
     #expect(lone.hear(messages: (1...5).map { .by(peer(9), $0) }, from: peer(1)).paused == [])
     let told = lone.hear(messages: (6...7).map { .by(peer(9), $0) }, from: peer(1))
-    #expect(told.paused == [peer(1)] && told.observed == [.init(.flooded, peer(1))])
+    #expect(told.paused == [peer(1)] && told.observed == [])
     #expect(lone.advance(.milliseconds(1_999)).resumed == [])
     #expect(lone.advance(.milliseconds(1)).resumed == [peer(1)])
   }
@@ -119,6 +120,43 @@ import Testing
     var after = Told()
     for check in told.toCheck { after += lone.tell(.checked(check.ticket, authentic: true)) }
     #expect(after.resumed == [peer(1)])
+  }
+}
+
+@Suite struct `A peer that is hardly listened to` {
+  /// Peer 1 of three has this score from the application.
+  func lone(_ score: Double) -> Lone {
+    let lone = Lone.onMesh(of: 3)
+    lone.tell(.score(peer(1), score))
+    return lone
+  }
+
+  @Test(arguments: [-200, -20]) func `is read a few frames a second, blocked or ignored`(
+    score: Double
+  ) {
+    let lone = lone(score)
+    var told = Told()
+    for number in 1...16 { told += lone.hear(.by(peer(9), UInt64(number)), from: peer(1)) }
+    #expect(told.paused == [] && told.delivered.count == (score == -200 ? 0 : 16))
+    let over = lone.hear(.by(peer(9), 17), from: peer(1))
+    #expect(over.paused == [peer(1)] && over.observed == [])
+    #expect(lone.advance(.milliseconds(249)).resumed == [])
+    #expect(lone.advance(.milliseconds(1)).resumed == [peer(1)])
+  }
+
+  @Test func `waits little more than four seconds, however much was on its way`() {
+    let lone = lone(-200)
+    for number in 1...2_000 { lone.hear(.by(peer(9), UInt64(number)), from: peer(1)) }
+    #expect(lone.counters.unheard == 2_000)
+    #expect(lone.advance(.milliseconds(4_249)).resumed == [])
+    #expect(lone.advance(.milliseconds(1)).resumed == [peer(1)])
+  }
+
+  @Test func `that stands better is read as everybody`() {
+    let lone = lone(-5)
+    var told = Told()
+    for number in 1...100 { told += lone.hear(.by(peer(9), UInt64(number)), from: peer(1)) }
+    #expect(told.paused == [] && told.delivered.count == 100)
   }
 }
 

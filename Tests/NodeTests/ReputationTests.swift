@@ -60,7 +60,7 @@ import Testing
     for _ in 0..<20 { answers += lone.hear(.graft(t), from: stranger).pruned(t).count }
     #expect((1...5).contains(answers))
     #expect(lone.standing(of: stranger) == .blocked)
-    #expect(lone.hear(.graft(t), from: stranger).effects.isEmpty)
+    #expect(lone.hear(.graft(t), from: stranger).said.isEmpty)
   }
 
   // GS-84

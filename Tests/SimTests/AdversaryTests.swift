@@ -14,7 +14,8 @@ import Testing
     world.redialAfter = .milliseconds(500)
     world.checkers = Checkers()
     let plot = Plot(
-      topic: "t", policy: policy, honest: [0, 2].map(Notional.peer), victim: Notional.peer(0), begins: begins)
+      topic: "t", policy: policy, honest: [0, 2].map(Notional.peer), victim: Notional.peer(0),
+      begins: begins)
     world.add(configuration)
     world.add(adversary, plot, configuration)
     world.add(configuration)
@@ -30,7 +31,8 @@ import Testing
     let start = world.now
     let before = world.deliveries.count
     let policy = TopicPolicy()
-    world.publish(Payload([UInt8](repeating: 65, count: size)), to: "t", by: publisher, policy: policy)
+    world.publish(
+      Payload([UInt8](repeating: 65, count: size)), to: "t", by: publisher, policy: policy)
     let other = 2 - publisher
     world.run(for: .seconds(10)) { world in
       world.deliveries[before...].contains {
@@ -39,18 +41,23 @@ import Testing
       }
     }
     return world.deliveries[before...].last {
-      $0.participant == other && world.publications[world.messages[Int($0.number)]]?.participant == publisher
+      $0.participant == other
+        && world.publications[world.messages[Int($0.number)]]?.participant == publisher
     }.map { $0.at - start }
   }
 
-  private func observed(_ observation: Observation, by index: Int, of other: Int, in world: World) -> Int {
+  private func observed(_ observation: Observation, by index: Int, of other: Int, in world: World)
+    -> Int
+  {
     let peer = world.node(index)?.snapshot.peers.first { $0.id == world.peer(other) }
     return peer?.observations.first { $0.0 == observation }?.1 ?? 0
   }
 
   // MARK: What they leave undone
 
-  @Test(arguments: [Adversary.dropper, .promiseBreaker, .liar, .craver, .silent, .slowReader, .coldBoot])
+  @Test(arguments: [
+    Adversary.dropper, .promiseBreaker, .liar, .craver, .silent, .slowReader, .coldBoot,
+  ])
   func `that passes nothing on keeps a message from whoever has no other link`(adversary: Adversary) {
     var world = line(adversary)
     #expect(way(&world) == nil)
@@ -97,7 +104,8 @@ import Testing
   // MARK: What they say
 
   @Test(arguments: [
-    (Adversary.spoofer, Observation.invalidMessage), (.invalidSender, .invalidMessage), (.garbler, .garbled),
+    (Adversary.spoofer, Observation.invalidMessage), (.invalidSender, .invalidMessage),
+    (.garbler, .garbled),
     (.ihaveSpammer, .brokenPromise), (.graftFlooder, .earlyGraft),
   ])
   func `that says what is not so is observed`(adversary: Adversary, observation: Observation) {
@@ -120,7 +128,22 @@ import Testing
     var world = line(.flooder)
     let before = world.deliveries.count
     world.run(for: .seconds(4))
-    #expect((70...90).contains(world.deliveries.count - before), "\(world.deliveries.count - before)")
+    #expect(
+      (70...90).contains(world.deliveries.count - before), "\(world.deliveries.count - before)")
+    #expect(world.checkers!.findings.isEmpty)
+  }
+
+  @Test func `that floods is held to the budget of an author`() {
+    let budget = AuthorBudget(
+      messages: Budget(rate: 2, burst: 4), bytes: Budget(rate: 1 << 20, burst: 1 << 20))
+    var world = line(.flooder, policy: TopicPolicy(authorBudget: budget))
+    let before = world.deliveries.count
+    world.run(for: .seconds(4))
+    // Each of two nodes takes two messages a second, and four at first.
+    #expect(
+      (10...26).contains(world.deliveries.count - before), "\(world.deliveries.count - before)")
+    #expect(world.node(0)!.counters.overBudget > 0)
+    #expect(observed(.flooded, by: 0, of: 1, in: world) == 0)
     #expect(world.checkers!.findings.isEmpty)
   }
 
@@ -187,7 +210,8 @@ import Testing
     world.publish("hello", to: "t", by: 4)
     world.run(for: .milliseconds(150))
     #expect(
-      !world.deliveries.contains { $0.participant == 0 }, "it comes by the long way, not by its neighbours")
+      !world.deliveries.contains { $0.participant == 0 },
+      "it comes by the long way, not by its neighbours")
     world.run(for: .seconds(5))
     #expect(world.deliveries.contains { $0.participant == 0 })
   }

@@ -12,7 +12,7 @@ typealias Host = GossipHost.Host
 ///     bench w1 [key=value …]        20 hosts in one process          n size m window publishers sign rate dials deaf queue
 ///     bench w2 [key=value …]        two processes, one link          size m window sign
 ///     bench router [key=value …]    one node, no sockets             size m copies peers sign
-///     bench flood [key=value …]     a process that floods one host  kind=signed|garbage n size rate seconds budget limited
+///     bench flood [key=value …]     a process that floods one host  kind=signed|garbage n size rate seconds budget limited author
 ///     bench loss                    W1 at the extremes of window and size; exit code 1 if anything is lost
 ///     bench idle [key=value …]      resident memory per connection   hosts
 ///     bench simulate [key=value …]  the simulator                    nodes messages rate size seed dials publishers

@@ -14,10 +14,11 @@ import GossipLibp2p
 ///
 /// The honest share this process, and the machine is shared by all: a flood of valid messages is carried to every host,
 /// and costs what traffic costs (`budget`: messages a second that one peer may send, to all or, with `limited=victim`, to
-/// the victim only: whoever relays a flood would exceed it, too).
+/// the victim only: whoever relays a flood would exceed it, too; `author`: messages a second that are taken of one
+/// author).
 final class Flood: Sendable {
   private let settings: Settings
-  private let n, size, rate, seconds, budget, dials: Int
+  private let n, size, rate, seconds, budget, author, dials: Int
   private let topic: Topic = "bench"
 
   init(_ settings: Settings) {
@@ -27,6 +28,7 @@ final class Flood: Sendable {
     rate = max(1, settings.number("rate", 20))
     seconds = settings.number("seconds", 10)
     budget = settings.number("budget", 0)
+    author = settings.number("author", 0)
     dials = settings.number("dials", 4)
   }
 
@@ -78,6 +80,7 @@ final class Flood: Sendable {
       line.add("size", size)
       line.add("rate", rate)
       line.add("budget", budget)
+      line.add("author", author)
       line.add("limited", settings.text("limited", "all"))
       try await stream(hosts, before, 0)
       add(before, "calm", to: &line)
@@ -99,6 +102,7 @@ final class Flood: Sendable {
       line.add("victim_delivered", Int(snapshot.counters.delivered))
       line.add("victim_rejected", Int(snapshot.counters.rejected))
       line.add("victim_unheard", Int(snapshot.counters.unheard))
+      line.add("victim_over_budget", Int(snapshot.counters.overBudget))
       line.add("victim_barred", Int(snapshot.counters.barred))
       line.add("victim_stored_kib", snapshot.sizes.storedBytes / 1_024)
       let ratio = (line.number("flood_ms_p99") ?? .nan) / (line.number("calm_ms_p99") ?? .nan)
@@ -112,7 +116,9 @@ final class Flood: Sendable {
 
   /// Payloads of the stream say in their last byte which half of the run they belong to; the flood's begin with zeros.
   private func receive(at host: Host, _ before: Progress, _ during: Progress) async throws {
-    try await host.withSubscription(to: topic) { incoming in
+    var policy = TopicPolicy()
+    if author > 0 { policy.authorBudget = AuthorBudget(messagesPerSecond: author) }
+    try await host.withSubscription(to: topic, policy) { incoming in
       for await case .message(let message, _) in incoming {
         switch message.payload.bytes.last {
         case 0xf0: before.delivered(message.payload)

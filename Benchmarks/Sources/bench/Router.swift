@@ -51,7 +51,7 @@ struct Router {
         let decoded = try Frame(decoding: frame.span.bytes, on: .gossipSub, configuration.wire)
         effects.removeAll(keepingCapacity: true)
         node.handle(.received(decoded, from: from), at: now, into: &effects)
-        if isSigned, case .check(let ticket, _)? = effects.first {
+        if isSigned, case .check(let ticket, _, _)? = effects.first {
           effects.removeAll(keepingCapacity: true)
           node.handle(.checked(ticket, authentic: true), at: now, into: &effects)
         }

@@ -11,7 +11,8 @@
 /// Source: the idea of rate limits is in every anchor, none of their figures are (flow-go: 500 messages a second and
 /// peer); ours are a small multiple of the fastest node we measured.
 struct Budgets: Sendable {
-  private struct Bucket: Sendable {
+  /// What is left of one budget.
+  struct Bucket: Sendable {
     /// When it will be full again.
     var full = Instant(nanoseconds: .min)
 

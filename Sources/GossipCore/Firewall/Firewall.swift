@@ -14,6 +14,8 @@ struct Firewall: Sendable {
   private struct Guarded: Sendable {
     var allowance: Allowance
     var budgets = Budgets()
+    /// Frames it may send while we hardly listen to it.
+    var unwelcome = Budgets.Bucket()
     /// How often its messages are examined before they go on.
     var lot = Lot()
     /// Where it is, for the gater.
@@ -118,9 +120,28 @@ struct Firewall: Sendable {
     let excess = peers.values[place].budgets.charge(frame, at: now, parameters.budgets)
     guard excess > .zero else { return nil }
     let until = now + excess
-    guard peers.values[place].overUntil.map({ $0 < until }) ?? true else { return nil }
+    return holdBack(place, until: until) ? until : nil
+  }
+
+  /// Takes a frame out of what a peer has that is blocked or ignored.
+  /// - Returns: until when it is over that budget; nil if it is not.
+  mutating func chargeUnwelcome(_ peer: PeerID, at now: Instant) -> Instant? {
+    guard let place = peers.index(forKey: peer) else { return nil }
+    let excess = peers.values[place].unwelcome.excess(1, parameters.unwelcome, now)
+    peers.values[place].unwelcome.take(1, parameters.unwelcome, now)
+    return excess > .zero ? now + excess : nil
+  }
+
+  /// The peer is over some budget until then.
+  /// - Returns: whether that is new.
+  mutating func holdBack(_ peer: PeerID, until: Instant) -> Bool {
+    peers.index(forKey: peer).map { holdBack($0, until: until) } ?? false
+  }
+
+  private mutating func holdBack(_ place: Int, until: Instant) -> Bool {
+    guard peers.values[place].overUntil.map({ $0 < until }) ?? true else { return false }
     peers.values[place].overUntil = until
-    return until
+    return true
   }
 
   // MARK: Copies
@@ -231,6 +252,9 @@ public struct FirewallParameters: Hashable, Sendable {
   public var allowance = AllowanceParameters()
   /// How much of each kind a peer may send.
   public var budgets = BudgetParameters()
+  /// Frames per second, and at once, of a peer that is blocked or ignored (`Standing`): enough to hear that it goes, or
+  /// that it has something good after all, and too few for a flood.
+  public var unwelcome = Budget(rate: 4, burst: 16)
   /// How long who is barred for how long.
   public var blacklist = BlacklistParameters()
   /// What is remembered of who gave what.
@@ -250,6 +274,10 @@ public struct FirewallParameters: Hashable, Sendable {
   func validate() throws(ConfigurationError) {
     try allowance.validate()
     try budgets.validate()
+    for (part, value) in [("rate", unwelcome.rate), ("burst", unwelcome.burst)]
+    where !(1...1 << 40).contains(value) {
+      throw ConfigurationError("firewall.unwelcome.\(part)", expected: "1 to 2^40", found: "\(value)")
+    }
     try blacklist.validate()
     try circulation.validate()
     try lot.validate()

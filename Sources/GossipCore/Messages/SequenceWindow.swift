@@ -35,12 +35,18 @@ struct SequenceWindow: Sendable {
       set(number)
       return true
     }
-    guard top - number < SequenceWindow.width, !contains(number) else {
+    guard isFree(number) else {
       refused &+= 1
       return false
     }
     set(number)
     return true
+  }
+
+  /// Whether the number could be used up; changes nothing.
+  func isFree(_ number: UInt64) -> Bool {
+    guard let top = highest, number <= top else { return true }
+    return top - number < SequenceWindow.width && !contains(number)
   }
 
   private func contains(_ number: UInt64) -> Bool {

@@ -24,6 +24,8 @@ public struct Commons: Sendable {
   var duplicates: DuplicateFilter?
   /// The highest sequence number of each author, on topics that ask for rising ones.
   var sequences: SequenceCheck
+  /// How much each author has left, on topics that have budgets.
+  var authors: AuthorBudgets
   /// Messages named by content that came just now.
   var twins = Twins()
   /// What is being examined.
@@ -93,6 +95,7 @@ public struct Commons: Sendable {
       giversFor: circulation.retention, givenMax: circulation.idsMax)
     duplicates = configuration.duplicates.map { DuplicateFilter($0, secret: seed, at: birth) }
     sequences = SequenceCheck(authorsMax: limits.authorsMax)
+    authors = AuthorBudgets(authorsMax: limits.authorsMax)
     firewall = Firewall(configuration.firewall)
     unexamined = Unexamined(configuration.firewall.lot, configuration.firewall.retractions)
     validation = Validation(limits)

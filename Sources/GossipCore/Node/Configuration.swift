@@ -109,7 +109,8 @@ public struct Limits: Hashable, Sendable {
   /// How often a message is given to the same peer in manners of our own, where whoever was not served asks again
   /// after its patience; GossipSub has a setting of its own (`retransmissions`).
   public var servesPerPeer = 8
-  /// Authors whose sequence numbers are remembered, on topics that ask for rising ones.
+  /// Authors whose sequence numbers are remembered, on topics that ask for rising ones; and as many whose budgets are,
+  /// on topics that have them.
   public var authorsMax = 16_384
   /// Own messages whose reach is watched.
   public var reachWatchedMax = 4_096

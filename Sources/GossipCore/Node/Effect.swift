@@ -13,8 +13,9 @@ extension Node {
     /// Stop reading from this peer: it has too many unchecked messages with us. Its bytes wait where it is.
     case pause(PeerID)
     case resume(PeerID)
-    /// Is the author's signature genuine? → `Input.checked`
-    case check(Ticket, WireMessage)
+    /// Is the author's signature genuine? `from` brought the message: where checks wait, peers take turns, so that the
+    /// backlog of one does not hold up the others. → `Input.checked`
+    case check(Ticket, WireMessage, from: PeerID)
     /// Sign these bytes with our key. → `Input.signed`
     case sign(Ticket, [UInt8])
     /// What does the application think? `from` is our own id for what we publish. → `Input.judged`
@@ -67,6 +68,9 @@ public enum PublishFailure: Error, Hashable, Sendable {
   case topic(String)
   /// Too many publications wait for their signature or judgement.
   case overloaded(limit: Int)
+  /// The topic takes only so much of one author (`TopicPolicy.authorBudget`), and we have said that much; there is room
+  /// again after so long.
+  case overBudget(AuthorBudget, retryAfter: Duration)
 }
 
 extension PublishFailure: CustomStringConvertible {
@@ -82,6 +86,10 @@ extension PublishFailure: CustomStringConvertible {
     case .audience(let reason): reason
     case .topic(let reason): reason
     case .overloaded(let limit): "\(limit) publications are under way; wait for some to finish"
+    case .overBudget(let budget, let wait):
+      "the topic takes \(budget.messages.rate) messages and \(budget.bytes.rate) bytes a second of one author, and "
+        + "that is used up; publish again in \(wait), put more into each message, or raise the topic's author budget "
+        + "on every node"
     }
   }
 }

@@ -18,11 +18,19 @@ extension Node {
     settleReading(peer)
   }
 
-  /// Takes a frame out of its peer's budgets; who is over them is not read from for a while.
+  /// Takes a frame out of its peer's budgets; who is over them is not read from for a while. That is no offence: who
+  /// relays much for others cannot know what we have room for.
   mutating func chargeBudgets(_ peer: PeerID, _ frame: Frame) {
-    guard commons.firewall.charge(peer, frame, at: commons.now) != nil else { return }
-    commons.observe(.flooded, of: peer)
-    watchBudgets(of: peer)
+    if commons.firewall.charge(peer, frame, at: commons.now) != nil { watchBudgets(of: peer) }
+    guard commons.reputation.standing(of: peer) <= .ignored,
+      let until = commons.firewall.chargeUnwelcome(peer, at: commons.now)
+    else { return }
+    holdBack(peer, until: until)
+  }
+
+  /// Does not read from the peer until then, if it is connected.
+  mutating func holdBack(_ peer: PeerID, until: Instant) {
+    if commons.firewall.holdBack(peer, until: until) { watchBudgets(of: peer) }
   }
 
   /// Who is over a budget is looked at again when it should be within.

@@ -247,19 +247,21 @@ extension Node {
       commons.seen.insert(message.id, .accepted, at: commons.now)
       return believe(message, holders: [peer], policy, isHealed: manner == .antiEntropy)
     }
+    if let budget = policy.authorBudget, isSpent(message, from: peer, budget) { return }
     let ticket = takeTicket()
     commons.firewall.examines(at: commons.now)
     guard commons.validation.begin(message, from: peer, isHealed: manner == .antiEntropy, ticket) else {
       commons.counters.throttled += 1
       commons.firewall.throttles(at: commons.now)
       commons.wants.excuse(message.id, of: peer)  // it gave what it was asked for
+      noLongerChecked(message, from: peer)
       return reject(message.id, on: message.topic, [peer], .queueFull)
     }
     charge(peer, message)
     tell(policy, of: message.wire, .met(message.id, message.wire, from: peer))
     passOnUnexamined(message, from: peer, policy, isHealed: manner == .antiEntropy)
     if message.wire.signature != nil {
-      commons.surface(.check(ticket, message.wire))
+      commons.surface(.check(ticket, message.wire, from: peer))
     } else {
       proven(ticket)
     }
@@ -267,6 +269,7 @@ extension Node {
 
   mutating func checked(_ ticket: Ticket, _ authentic: Bool) {
     guard let examination = commons.validation.examination(ticket, .proof) else { return }
+    noLongerChecked(examination.message, from: examination.holders[0])
     if authentic { return proven(ticket) }
     let (failed, holders) = (examination.message, Array(examination.holders))
     condemn(failed, holders, .invalidSignature, isProven: false)
@@ -280,7 +283,7 @@ extension Node {
       if let charged = rival.charged { charge(charged, rival.message) }
       turn(from: examination, to: rival.message)
       if rival.message.wire.signature == nil { return proven(ticket) }
-      commons.surface(.check(ticket, rival.message.wire))
+      commons.surface(.check(ticket, rival.message.wire, from: rival.holders[0]))
     } else {
       refuse(examination.message.id)
     }
@@ -304,6 +307,9 @@ extension Node {
     commons.seen.insert(id, .pending, at: commons.now)
     commons.wants.forget(id)
     guard let policy = commons.joined[message.topic] else { return forget(id) }
+    if let budget = policy.authorBudget, spends(message, examination.holders.elements, policy, budget) {
+      return turnBack(id, policy)
+    }
     if message.wire.kind == .manifest { return assemble(message, policy) }
     judge(message, policy)
   }
@@ -472,6 +478,61 @@ extension Node {
       if let observation { commons.observe(observation, of: peer, on: topic) }
       if observation == .invalidMessage { commons.firewall.failed(peer, at: commons.now) }
     }
+  }
+
+  // MARK: Budgets of authors
+
+  /// Whether the author it claims has used its budget up: then it is not even checked. It may come again, and whoever
+  /// gave it as asked has kept its promise.
+  private mutating func isSpent(_ message: Message, from peer: PeerID, _ budget: AuthorBudget) -> Bool {
+    guard let author = message.author,
+      let closing = commons.authors.begin(
+        author, message.wire.claimedNumber?.number, from: peer, on: message.topic, budget, at: commons.now)
+    else { return false }
+    commons.wants.excuse(message.id, of: peer)
+    passOver(closing, by: author, on: message.topic, from: [peer])
+    return true
+  }
+
+  /// Its signature has been looked at.
+  private mutating func noLongerChecked(_ message: Message, from peer: PeerID) {
+    guard commons.authors.underWay > 0, let author = message.author else { return }
+    commons.authors.examined(author, from: peer, on: message.topic)
+  }
+
+  /// Its author signed it, and is charged.
+  /// - Returns: whether there was nothing left: others of its messages were checked meanwhile.
+  private mutating func spends(
+    _ message: Message, _ holders: [PeerID], _ policy: TopicPolicy, _ budget: AuthorBudget
+  ) -> Bool {
+    guard message.wire.signature != nil, let author = message.author else { return false }
+    var size = message.wire.bytes.count
+    if message.wire.kind == .manifest, let objects = policy.objects {
+      size += Manifest(message.wire.payload, objects)?.size ?? 0
+    }
+    let closing = commons.authors.charge(
+      author, message.wire.claimedNumber?.number, size, on: message.topic, budget, at: commons.now)
+    guard let closing else { return false }
+    passOver(closing, by: author, on: message.topic, from: holders)
+    return true
+  }
+
+  /// Who brings too much of its own is not read from until there is room; who brings it for others is not to blame.
+  private mutating func passOver(
+    _ closing: AuthorBudgets.Closing, by author: PeerID, on topic: Topic, from holders: [PeerID]
+  ) {
+    commons.counters.overBudget += 1
+    if closing.isNew {
+      commons.notice(.spent(author: author, topic, for: closing.until - commons.now))
+    }
+    if holders.contains(author) { holdBack(author, until: closing.until) }
+  }
+
+  /// It was examined, and there is no room for it: it may come again as if it were new.
+  private mutating func turnBack(_ id: MessageID, _ policy: TopicPolicy) {
+    letGo(id, policy)
+    refuse(id)
+    commons.seen.expire(id)
   }
 
   // MARK: Unchecked messages

@@ -307,7 +307,7 @@ public struct Node: Sendable {
     counters.evicted +=
       commons.seen.evicted + commons.store.evicted + commons.wants.refused
       + commons.awaiting.refused + commons.objects.evicted + commons.firewall.evicted
-      + commons.unexamined.evicted + commons.reputation.evicted
+      + commons.unexamined.evicted + commons.reputation.evicted + commons.authors.evicted
     counters.selfBlames = commons.reputation.selfBlames
     return counters
   }
@@ -326,6 +326,8 @@ public struct Node: Sendable {
     sizes.guarded = commons.firewall.count
     sizes.barred = commons.firewall.blacklist.count
     sizes.unexamined = commons.unexamined.count
+    sizes.authors = commons.authors.count
+    sizes.budgeted = commons.authors.underWay
     sizes.alarms = commons.alarms.count
     sizes.peers = commons.peers.count
     sizes.remembered = commons.reputation.remembered

@@ -15,6 +15,8 @@ public enum Notice: Hashable, Sendable {
   case shed(PeerID, Lane, count: Int)
   case paused(PeerID)
   case resumed(PeerID)
+  /// What this author may say on the topic is used up, for so long.
+  case spent(author: PeerID, Topic, for: Duration)
   /// Nothing more to do with this peer, for so long.
   case barred(PeerID, BlacklistReason, for: Duration)
   /// Its time is over, or somebody forgave it.

@@ -34,6 +34,7 @@ extension Node {
       sequence: isAnonymous ? nil : nextSequence, kind: manifest == nil ? .plain : .manifest,
       for: recipients)
     let publishing = Publishing(draft: draft, policy: policy, wire: wire, manifest: manifest)
+    if let failure = spend(wire, manifest?.size ?? 0, under: policy) { return failed(draft, failure) }
     guard policy.signing.attaches else { return judgeOwn(publishing) }
     let ticket = takeTicket()
     drafts[ticket] = publishing
@@ -55,6 +56,17 @@ extension Node {
     if drafts.count >= configuration.limits.publicationsOpen { return .overloaded(limit: drafts.count) }
     do { try policy.validate() } catch { return .topic("\(error)") }
     return fault(of: draft.audience, on: draft.topic, under: policy)
+  }
+
+  /// Charges ourselves with a little less than others take of us.
+  /// - Parameter size: bytes of the object the message stands for.
+  /// - Returns: why not, if there is nothing left.
+  private mutating func spend(_ wire: WireMessage, _ size: Int, under policy: TopicPolicy) -> PublishFailure?
+  {
+    guard let budget = policy.authorBudget else { return nil }
+    let closing = commons.authors.charge(
+      me, nextSequence, wire.bytes.count + size, on: wire.topic, budget.own, at: commons.now)
+    return closing.map { .overBudget(budget, retryAfter: $0.until - commons.now) }
   }
 
   /// Our next message has a higher number than this. A host says so that keeps numbers over restarts.

@@ -76,6 +76,10 @@ public struct Sizes: Hashable, Sendable {
   public var peers = 0
   /// Peers that left and whose scores are remembered.
   public var remembered = 0
+  /// Authors whose budgets are kept, over all topics that have them.
+  public var authors = 0
+  /// Messages under examination on topics with budgets of authors.
+  public var budgeted = 0
   /// Entries of per-peer state kept by the disseminations: mesh, fanout, backoffs, requests.
   public var perPeer = 0
 
@@ -117,6 +121,8 @@ public struct Counters: Hashable, Sendable {
   public var suspected: UInt64 = 0
   /// Messages ignored because their author's number did not rise.
   public var replayed: UInt64 = 0
+  /// Messages passed over because their author's budget was used up.
+  public var overBudget: UInt64 = 0
   /// Peers barred.
   public var barred: UInt64 = 0
   /// Connections of barred peers that were ended at once.

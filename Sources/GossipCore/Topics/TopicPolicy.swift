@@ -23,6 +23,10 @@ public struct TopicPolicy: Sendable {
   public var meaning: Meaning
   /// How payloads too large for a message travel; nil refuses them.
   public var objects: ObjectPolicy?
+  /// How much is taken of each author; nil takes everything, since a topic may be made for one fast publisher. Open
+  /// networks should set it: nothing else keeps a flood of valid messages from everybody. Signed topics only, for who
+  /// wrote an unsigned message nobody knows.
+  public var authorBudget: AuthorBudget?
   /// How peers are scored on it; nil as `ReputationParameters.topic` says. Held on the heap: policies travel.
   public var scoring: TopicScoreParameters? {
     get { ownScoring.first }
@@ -36,12 +40,12 @@ public struct TopicPolicy: Sendable {
     identification: MessageIdentification = .author, isJudged: Bool = false,
     payloadSizeMax: Int = (1 << 20) - 1_024, heal: Heal = Heal(), retention: Retention? = nil,
     meaning: Meaning = Meaning(), objects: ObjectPolicy? = nil, scoring: TopicScoreParameters? = nil,
-    examination: Examination = .beforeForwarding
+    examination: Examination = .beforeForwarding, authorBudget: AuthorBudget? = nil
   ) {
     (self.spread, self.signing, self.identification) = (spread, signing, identification)
     (self.isJudged, self.payloadSizeMax) = (isJudged, payloadSizeMax)
     (self.heal, self.retention, self.meaning, self.objects) = (heal, retention, meaning, objects)
-    (self.examination, self.scoring) = (examination, scoring)
+    (self.examination, self.authorBudget, self.scoring) = (examination, authorBudget, scoring)
   }
 
   /// How long messages are kept: as said, or else for GossipSub's history on its own topics, and for a minute on those
@@ -78,6 +82,13 @@ public struct TopicPolicy: Sendable {
         expected: "beforeForwarding, since \(spread) has no word to tell what was not examined",
         found: "byLot")
     }
+    guard authorBudget == nil || signing == .strictSign else {
+      throw ConfigurationError(
+        "authorBudget",
+        expected: "none unless every message is signed (strictSign), for otherwise nobody knows who wrote it",
+        found: "a budget on a topic with \(signing.rawValue)")
+    }
+    try authorBudget?.validate()
     try objects?.validate()
     try scoring?.validate()
     guard objects == nil || spread != .direct else {

@@ -49,7 +49,7 @@ final class Lone {
     switch effect {
     case .sign(let ticket, let bytes) where signsAtOnce:
       .signed(ticket, signature: Notional.signature(of: node.me, over: bytes), key: nil)
-    case .check(let ticket, let message) where checksAtOnce:
+    case .check(let ticket, let message, _) where checksAtOnce:
       .checked(ticket, authentic: Notional.isAuthentic(message))
     case .judge(let ticket, _, _): verdict.map { .judged(ticket, $0) }
     default: nil

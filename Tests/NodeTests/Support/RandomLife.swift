@@ -64,14 +64,21 @@ final class RandomLife {
     configuration.firewall.peersMax = 6
     (configuration.firewall.lot.decline, configuration.firewall.lot.floor) = (0.9, 0.01)
     configuration.firewall.lot.waitingMax = 4
-    (configuration.firewall.retractions.openMax, configuration.firewall.retractions.earlyMax) = (4, 3)
-    (configuration.firewall.retractions.peersMax, configuration.firewall.retractions.guiltyMax) = (4, 3)
-    (configuration.firewall.circulation.idsMax, configuration.firewall.circulation.requestsMax) = (16, 16)
+    (configuration.firewall.retractions.openMax, configuration.firewall.retractions.earlyMax) = (
+      4, 3
+    )
+    (configuration.firewall.retractions.peersMax, configuration.firewall.retractions.guiltyMax) = (
+      4, 3
+    )
+    (configuration.firewall.circulation.idsMax, configuration.firewall.circulation.requestsMax) = (
+      16, 16
+    )
     configuration.firewall.blacklist.countMax = 6
     configuration.firewall.blacklist.first = .seconds(5)
     configuration.firewall.blacklist.most = .seconds(40)
     configuration.firewall.blacklist.rememberedFor = .seconds(100)
     configuration.firewall.budgets.messages.things = Budget(rate: 20, burst: 20)
+    configuration.firewall.unwelcome = Budget(rate: 1, burst: 4)
     configuration.digestFirst.repeats.idsMax = 4
     configuration.reputation.mode = [.acting, .watching, .off][Int(seed % 3)]
     if seed % 2 == 0 {
@@ -92,10 +99,11 @@ final class RandomLife {
     let told = happen()
     for effect in told.effects {
       switch effect {
-      case .check(let ticket, let message):
+      case .check(let ticket, let message, _):
         open.append(.checked(ticket, authentic: Notional.isAuthentic(message)))
       case .sign(let ticket, let bytes):
-        open.append(.signed(ticket, signature: Notional.signature(of: lone.node.me, over: bytes), key: nil))
+        open.append(
+          .signed(ticket, signature: Notional.signature(of: lone.node.me, over: bytes), key: nil))
       case .judge(let ticket, _, _):
         open.append(.judged(ticket, any([.accept, .accept, .reject, .ignore, .await(someIDs())])))
       case .ask(let ticket, _, _, _, _): open.append(.answer(ticket, .success("yes")))
@@ -128,11 +136,15 @@ final class RandomLife {
   }
 
   private func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &dice) < percent }
-  private func any<T>(_ choices: [T]) -> T { choices[Int.random(in: 0..<choices.count, using: &dice)] }
+  private func any<T>(_ choices: [T]) -> T {
+    choices[Int.random(in: 0..<choices.count, using: &dice)]
+  }
   private func someID() -> MessageID {
     chance(50) ? id(Int.random(in: 0..<200, using: &dice)) : someMessage().authorID
   }
-  private func someIDs() -> [MessageID] { (0..<Int.random(in: 0..<15, using: &dice)).map { _ in someID() } }
+  private func someIDs() -> [MessageID] {
+    (0..<Int.random(in: 0..<15, using: &dice)).map { _ in someID() }
+  }
 
   /// Some message, which may have gone on unexamined.
   private func someMessage() -> WireMessage {
@@ -150,12 +162,14 @@ final class RandomLife {
     if chance(10) { return .anonymous(payload, on: any(topics)) }
     if chance(5) {
       return WireMessage(
-        topic: any(topics), payload: payload, author: nil, sequence: nil, kind: any([.manifest, .piece]))
+        topic: any(topics), payload: payload, author: nil, sequence: nil,
+        kind: any([.manifest, .piece]))
     }
     if chance(10) { return plain }
     if chance(10) {
       let recipients = Recipients(
-        chance(50) ? [peer(0), any(company)] : [any(company)], by: any([.direct, .subOverlay, .fullOverlay]))
+        chance(50) ? [peer(0), any(company)] : [any(company)],
+        by: any([.direct, .subOverlay, .fullOverlay]))
       return .by(author, number, payload, on: plain.topic, for: recipients)
     }
     if chance(10) { return plain.signed([UInt8(number)]) }
@@ -178,7 +192,8 @@ final class RandomLife {
     case 9: .lack(someIDs())
     case 10:
       .advert(
-        any(topics), someIDs().map { Advert(id: $0, hash: [UInt8](repeating: 1, count: 32), size: number) })
+        any(topics),
+        someIDs().map { Advert(id: $0, hash: [UInt8](repeating: 1, count: 32), size: number) })
     case 11:
       .slot(
         SlotUpdate(
@@ -206,8 +221,15 @@ final class RandomLife {
     if policy.spread != .direct, chance(40) {
       policy.heal = Heal(digestsEvery: .seconds(1), heightsEvery: .seconds(1), onLink: chance(50))
     }
-    if policy.spread != .direct, policy.spread != .gossipSub, chance(60) { policy.examination = .byLot }
+    if policy.spread != .direct, policy.spread != .gossipSub, chance(60) {
+      policy.examination = .byLot
+    }
     policy.wantsRisingSequences = chance(10)
+    if signing == .strictSign, chance(30) {
+      policy.authorBudget = AuthorBudget(
+        messages: Budget(rate: any([1, 10]), burst: any([1, 8])),
+        bytes: Budget(rate: 1_000, burst: 10_000))
+    }
     policy.retention = any([.heartbeats, .during(.seconds(20)), .last(1_000)])
     policy.meaning.position = { UInt64($0.count) }
     if chance(50) {
@@ -217,7 +239,9 @@ final class RandomLife {
   }
 
   private func someFrame(from peer: PeerID) -> Told {
-    func some<T>(_ make: () -> T) -> [T] { (0..<Int.random(in: 0...3, using: &dice)).map { _ in make() } }
+    func some<T>(_ make: () -> T) -> [T] {
+      (0..<Int.random(in: 0...3, using: &dice)).map { _ in make() }
+    }
     return lone.hear(
       subscriptions: some { Subscription(any(topics + [Topic("x\(token)")]), joins: chance(75)) },
       messages: some(someMessage), words: some(someControl),
@@ -229,7 +253,8 @@ final class RandomLife {
     guard !open.isEmpty, chance(80) else {
       let ticket = Ticket(number: UInt64.random(in: 0..<500, using: &dice))
       // A host that answers in the wrong words: only with what cannot sign for us.
-      return lone.tell(any([.checked(ticket, authentic: false), .answer(ticket, .failure(.overloaded))]))
+      return lone.tell(
+        any([.checked(ticket, authentic: false), .answer(ticket, .failure(.overloaded))]))
     }
     let answer = open.remove(at: Int.random(in: 0..<open.count, using: &dice))
     var told = lone.tell(answer)
@@ -265,7 +290,9 @@ final class RandomLife {
     }
     let number = UInt64.random(in: 1...9, using: &dice)
     let beacon = chance(20) ? nil : [UInt8](repeating: UInt8(number), count: 32)
-    guard let epoch = try? Epoch(number: number, roster: members, beacon: beacon) else { return Told() }
+    guard let epoch = try? Epoch(number: number, roster: members, beacon: beacon) else {
+      return Told()
+    }
     return lone.tell(.epoch(epoch))
   }
 
@@ -277,13 +304,16 @@ final class RandomLife {
     case 1, 2: lone.tell(.unbar(peer))
     case 3:
       lone.tell(
-        .restore(lone.node.blacklist(wallClock: 1_000), wallClock: any([0, 990, 1_000, 1_010, .max])))
+        .restore(
+          lone.node.blacklist(wallClock: 1_000), wallClock: any([0, 990, 1_000, 1_010, .max])))
     default: lone.tell(.score(peer, any([0, 0, 5, -1, -20, -100, .nan])))
     }
   }
 
   private func someLink() -> Link {
-    Link(isOutbound: chance(30), address: "", ip: any([[], [10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 0, 3]]))
+    Link(
+      isOutbound: chance(30), address: "",
+      ip: any([[], [10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 0, 3]]))
   }
 
   private func happen() -> Told {

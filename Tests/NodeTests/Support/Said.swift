@@ -133,7 +133,7 @@ struct Told {
     effects.compactMap { if case .sign(let ticket, let bytes) = $0 { (ticket, bytes) } else { nil } }
   }
   var toCheck: [(ticket: Ticket, message: WireMessage)] {
-    effects.compactMap { if case .check(let ticket, let message) = $0 { (ticket, message) } else { nil } }
+    effects.compactMap { if case .check(let ticket, let message, _) = $0 { (ticket, message) } else { nil } }
   }
   var toJudge: [(ticket: Ticket, message: Message, from: PeerID)] {
     effects.compactMap {
