@@ -5,9 +5,14 @@ import Testing
 @testable import GossipCore
 
 @Suite struct `Budgets of authors` {
-  /// Ten messages a second and sixteen at once, a thousand bytes a second and four thousand at once.
-  let budget = AuthorBudget(
-    messages: Budget(rate: 10, burst: 16), bytes: Budget(rate: 1_000, burst: 4_000))
+  /// Ten messages a second and sixteen at once, a thousand bytes a second and four thousand at once; newcomers have all
+  /// of it.
+  let budget = {
+    var budget = AuthorBudget(
+      messages: Budget(rate: 10, burst: 16), bytes: Budget(rate: 1_000, burst: 4_000))
+    budget.newcomerEighths = 8
+    return budget
+  }()
 
   @Test func `stay closed until a 64th of the burst is there`() {
     var authors = AuthorBudgets(authorsMax: 10)
@@ -20,6 +25,17 @@ import Testing
     let open = authors.begin(peer(1), 129, from: peer(99), on: "t", budget, at: .seconds(0.2))
     #expect(first == .init(until: .seconds(0.2), isNew: true))
     #expect(second == .init(until: .seconds(0.2), isNew: false) && open == nil)
+  }
+
+  @Test func `begin with an eighth of the burst`() {
+    var authors = AuthorBudgets(authorsMax: 10)
+    var budget = budget
+    budget.newcomerEighths = AuthorBudget(messagesPerSecond: 1).newcomerEighths
+    let begun = (1...4).map { authors.begin(peer(1), $0, from: peer(7), on: "t", budget, at: .zero) == nil }
+    let first = (1...4).map { authors.charge(peer(1), $0, 1, on: "t", budget, at: .zero) == nil }
+    #expect(begun == [true, true, false, false] && first == begun)
+    let later = (5...24).map { authors.charge(peer(1), $0, 1, on: "t", budget, at: .seconds(60)) == nil }
+    #expect(later.count { $0 } == 16)
   }
 
   @Test func `let nobody have more checks of one author than there is room for`() {
@@ -145,6 +161,8 @@ import Testing
     }
     #expect(refused { _ in } == nil)
     #expect(refused { $0.messages.rate = 0 } == "authorBudget.messages.rate")
+    #expect(refused { $0.newcomerEighths = 9 } == "authorBudget.newcomerEighths")
+    #expect(refused { $0.newcomerEighths = -1 } == "authorBudget.newcomerEighths")
     #expect(refused { $0.bytes.burst = 0 } == "authorBudget.bytes.burst")
     #expect(refused { $0.bytes = Budget(rate: 1, burst: 1 << 40) } == "authorBudget.bytes.burst")
     #expect(refused { $0 = AuthorBudget(messagesPerSecond: .max) } == "authorBudget.messages.rate")

@@ -2,9 +2,13 @@ import GossipCore
 import Testing
 
 @Suite struct `A topic with a budget for each author` {
-  /// Two messages a second and four at once, of a megabyte.
-  static let budget = AuthorBudget(
-    messages: Budget(rate: 2, burst: 4), bytes: Budget(rate: 1 << 20, burst: 1 << 20))
+  /// Two messages a second and four at once, of a megabyte, also from newcomers.
+  static let budget = {
+    var budget = AuthorBudget(
+      messages: Budget(rate: 2, burst: 4), bytes: Budget(rate: 1 << 20, burst: 1 << 20))
+    budget.newcomerEighths = 8
+    return budget
+  }()
   static let policy = TopicPolicy(authorBudget: budget)
 
   func lone(_ change: (inout Configuration) -> Void = { _ in }) -> Lone {
@@ -123,9 +127,9 @@ import Testing
 
   @Test func `charges an object with all its bytes`() {
     let lone = Lone()
-    var policy = TopicPolicy(
-      authorBudget: AuthorBudget(
-        messages: Budget(rate: 100, burst: 100), bytes: Budget(rate: 10_000, burst: 20_000)))
+    var budget = Self.budget
+    (budget.messages, budget.bytes) = (Budget(rate: 100, burst: 100), Budget(rate: 10_000, burst: 20_000))
+    var policy = TopicPolicy(authorBudget: budget)
     policy.objects = ObjectPolicy(threshold: 1_000, pieceSize: 1_024, sizeMax: 100_000)
     lone.join(t, policy: policy)
     #expect(lone.publish(bytes(50_000)).publication != nil)

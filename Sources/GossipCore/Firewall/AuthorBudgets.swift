@@ -12,7 +12,8 @@ import HeapModule
 /// A share is a token bucket for messages and one for bytes. It is open while a message and a byte are left, may then
 /// go into debt for one message of any size, and once it is used up stays closed until a 64th of the burst is there. What
 /// is under examination counts as well, but only for the peer that brought it: of one author nobody gets more checks at
-/// a time than there is room for, and no forger takes them from others.
+/// a time than there is room for, and no forger takes them from others. An author nobody knows begins with an eighth of
+/// the burst: the first word of a flood is not its longest.
 ///
 /// Source: ours; Bamboo, "Flooding", limits links, and a flood of valid messages leaves a node on all of them.
 /// Bound: `authorsMax` authors of all topics together. Whose budget is full again the soonest gives way, so that nobody
@@ -42,6 +43,12 @@ struct AuthorBudgets: Sendable {
     var bytes = Budgets.Bucket()
     /// Until then it is closed.
     var closedUntil = Instant(nanoseconds: .min)
+
+    /// A newcomer's.
+    init(_ budget: AuthorBudget, at now: Instant) {
+      messages.borrow(budget.withheld(of: budget.messages), budget.messages, now)
+      bytes.borrow(budget.withheld(of: budget.bytes), budget.bytes, now)
+    }
 
     /// When all of it is there again.
     var full: Instant { max(messages.full, bytes.full) }
@@ -75,9 +82,13 @@ struct AuthorBudgets: Sendable {
   }
 
   private struct Account: Sendable {
-    var fresh = Share()
-    var late = Share()
+    var fresh, late: Share
     var numbers = SequenceWindow()
+
+    init(_ budget: AuthorBudget, at now: Instant) {
+      fresh = Share(budget, at: now)
+      late = fresh
+    }
 
     /// When both shares are full again.
     var full: Instant { max(fresh.full, late.full) }
@@ -132,7 +143,7 @@ struct AuthorBudgets: Sendable {
     _ key: Key, _ number: UInt64?, besides open: Int, _ budget: AuthorBudget, _ now: Instant
   ) -> Closing? {
     guard let isFresh = accounts[key]?.isFresh(number) else {
-      var share = Share()
+      var share = Share(budget, at: now)
       return share.closing(besides: open, budget, now)
     }
     return isFresh
@@ -156,7 +167,7 @@ struct AuthorBudgets: Sendable {
     at now: Instant
   ) -> Closing? {
     let key = Key(topic: topic, author: author)
-    if accounts[key] == nil { open(key, at: now) }
+    if accounts[key] == nil { open(key, budget, at: now) }
     return Self.charge(&accounts[key]!, number, size, budget, now)
   }
 
@@ -174,9 +185,9 @@ struct AuthorBudgets: Sendable {
     return nil
   }
 
-  private mutating func open(_ key: Key, at now: Instant) {
+  private mutating func open(_ key: Key, _ budget: AuthorBudget, at now: Instant) {
     while accounts.count >= authorsMax { evict(at: now) }
-    accounts[key] = Account()
+    accounts[key] = Account(budget, at: now)
     opened += 1
     places.insert(Place(full: now, number: opened, key: key))
   }
@@ -221,6 +232,8 @@ public struct AuthorBudget: Hashable, Sendable {
   public var messages: Budget
   /// Bytes per second, and at once; of an object all its bytes.
   public var bytes: Budget
+  /// With how many eighths of a burst an author begins of whom nothing is known.
+  public var newcomerEighths = 1
 
   /// Made of its parts.
   public init(messages: Budget, bytes: Budget) { (self.messages, self.bytes) = (messages, bytes) }
@@ -240,10 +253,23 @@ public struct AuthorBudget: Hashable, Sendable {
     func less(_ budget: Budget) -> Budget {
       Budget(rate: budget.rate - budget.rate / 64, burst: max(1, budget.burst / 2))
     }
-    return AuthorBudget(messages: less(messages), bytes: less(bytes))
+    var own = self
+    (own.messages, own.bytes) = (less(messages), less(bytes))
+    return own
   }
 
+  /// What a newcomer has not yet.
+  fileprivate func withheld(of budget: Budget) -> Int {
+    let eighths = min(max(0, newcomerEighths), 8)
+    return budget.burst - max(1, budget.burst / 8 * eighths + budget.burst % 8 * eighths / 8)
+  }
+
+  /// - Throws: `ConfigurationError` for what cannot work.
   func validate() throws(ConfigurationError) {
+    guard (0...8).contains(newcomerEighths) else {
+      throw ConfigurationError(
+        "authorBudget.newcomerEighths", expected: "0 to 8", found: "\(newcomerEighths)")
+    }
     for (name, budget) in [("messages", messages), ("bytes", bytes)] {
       for (part, value) in [("rate", budget.rate), ("burst", budget.burst)]
       where !(1...1 << 40).contains(value) {

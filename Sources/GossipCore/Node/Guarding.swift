@@ -20,7 +20,7 @@ extension Node {
   /// relays much for others cannot know what we have room for.
   mutating func chargeBudgets(_ peer: PeerID, _ frame: Frame) {
     if commons.firewall.charge(peer, frame, at: commons.now) != nil { watchBudgets(of: peer) }
-    guard commons.reputation.standing(of: peer) <= .ignored,
+    guard !commons.reputation.isEverybodyWelcome, commons.reputation.standing(of: peer) <= .ignored,
       let until = commons.firewall.chargeUnwelcome(peer, at: commons.now)
     else { return }
     holdBack(peer, until: until)
