@@ -165,6 +165,8 @@ public enum BlacklistReason: String, CaseIterable, Hashable, Sendable {
   case unretracted
   /// Its score fell too low.
   case score
+  /// The application reported it too often.
+  case reports
   /// The operator wants it so.
   case byHand
 }
