@@ -27,6 +27,8 @@ public struct HostConfiguration: Sendable {
   public var limits = HostLimits()
   /// Keeps who is barred over restarts; nil forgets.
   public var blacklistStore: (any BlacklistStore)?
+  /// Keeps what is known of peers' conduct over restarts; nil forgets.
+  public var scoreStore: (any ScoreStore)?
   /// Keeps sequence numbers over restarts, so that they rise even if the clock was set back; nil trusts the clock.
   public var sequenceStore: (any SequenceStore)?
   /// Judges every topic's messages, beside the topic's own judge.

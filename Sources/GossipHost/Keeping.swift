@@ -1,12 +1,13 @@
 public import GossipCore
 import NIOCore
 
-/// What a host keeps over restarts: who is barred, and which sequence numbers were given out.
+/// What a host keeps over restarts: who is barred, which sequence numbers were given out, and peers' scores.
 ///
-/// Both stores are read before the host listens; if one cannot be, `run` fails, rather than to forget. From then on
-/// the blacklist is saved whenever it has changed, one write at a time, the newest state last; numbers are reserved in
-/// blocks, and the next block is asked for when half of one is used. What could not be written is logged and told
-/// (`Notice.notKept`), and tried again.
+/// The stores are read before the host listens; if one cannot be, `run` fails, rather than to forget. Scores are less
+/// dear: what cannot be read is told (`Notice.notRecalled`) and forgotten. From then on the blacklist is saved whenever
+/// it has changed, one write at a time, the newest state last; numbers are reserved in blocks, and the next block is asked
+/// for when half of one is used; scores are saved every minute, and when the host leaves. What could not be written is
+/// logged and told (`Notice.notKept`), and tried again.
 struct Keeping {
   /// Our own numbers, once they were read; nil before, and without a store.
   fileprivate var reserve: SequenceReserve?
@@ -16,8 +17,12 @@ struct Keeping {
   /// Whether somebody was barred or forgiven since the last write began.
   fileprivate var hasChanged = false
   fileprivate(set) var isSaving = false
+  fileprivate(set) var isSavingScores = false
+  /// The scores at the end, before everybody was left.
+  fileprivate var lastScores: [ScoreRecord]?
 
   fileprivate static let savingAgainAfter = TimeAmount.seconds(5)
+  fileprivate static let scoresEvery = TimeAmount.seconds(60)
 
   mutating func failAll() { release(.failure(HostError.leaving)) }
 
@@ -35,6 +40,11 @@ extension Host {
   func recall() async throws {
     if let store = configuration.blacklistStore {
       handle(.restore(try await store.load(), wallClock: Host.wallClockSeconds))
+    }
+    if let store = configuration.scoreStore {
+      do { handle(.recall(try await store.load(), wallClock: Host.wallClockSeconds)) } catch {
+        noticed(.notRecalled("scores: \(error)"))
+      }
     }
     guard let store = configuration.sequenceStore else { return }
     let (clock, overflow) = sequenceStart.addingReportingOverflow(1)
@@ -121,9 +131,49 @@ extension Host {
     }
   }
 
-  /// Waits for the last write, for as long as leaving may take.
+  // MARK: Scores
+
+  /// Saves scores now and then, for as long as the task is not cancelled; nil without a store.
+  func scoreTicks() -> RepeatedTask? {
+    guard configuration.scoreStore != nil else { return nil }
+    return loop.scheduleRepeatedTask(initialDelay: Keeping.scoresEvery, delay: Keeping.scoresEvery) {
+      [weak self] _ in self?.assumeIsolated { $0.save($0.scores) }
+    }
+  }
+
+  /// What is known now is saved at the end: that everybody is left then is nobody's fault.
+  func saveLastScores() {
+    guard configuration.scoreStore != nil else { return }
+    keeping.lastScores = scores
+    saveLastScoresNext()
+  }
+
+  private func saveLastScoresNext() {
+    guard !keeping.isSavingScores, let last = keeping.lastScores else { return }
+    keeping.lastScores = nil
+    save(last)
+  }
+
+  /// One write at a time; what comes meanwhile is of the next minute.
+  private func save(_ records: [ScoreRecord]) {
+    guard !keeping.isSavingScores, let store = configuration.scoreStore else { return }
+    keeping.isSavingScores = true
+    Task {
+      do { try await store.save(records) } catch { noticed(.notKept("scores: \(error)")) }
+      keeping.isSavingScores = false
+      linkChanged()  // for who waits for this when leaving
+      saveLastScoresNext()
+    }
+  }
+
+  /// What is known of peers' conduct, as it is kept over restarts.
+  public var scores: [ScoreRecord] { scores(wallClock: Host.wallClockSeconds) }
+
+  /// Waits for the last writes, for as long as leaving may take.
   func finishSaving(by deadline: Instant) async {
     saveBlacklist()
-    while keeping.isSaving, Instant.present < deadline { try? await waitForLinkChange(until: deadline) }
+    while keeping.isSaving || keeping.isSavingScores, Instant.present < deadline {
+      try? await waitForLinkChange(until: deadline)
+    }
   }
 }

@@ -81,10 +81,9 @@ public struct FileBlacklistStore: BlacklistStore {
   }
 
   private static func line(_ record: BlacklistRecord) -> String {
-    let digits = record.evidence.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-    return [
+    [
       "\(record.peer)", record.reason.rawValue, "\(record.since)", record.until.map { "\($0)" } ?? "ever",
-      "\(record.times)", digits.isEmpty ? "-" : digits,
+      "\(record.times)", Hexadecimal.text(record.evidence),
     ].joined(separator: " ")
   }
 
@@ -107,15 +106,25 @@ public struct FileBlacklistStore: BlacklistStore {
       let until = words[3] == "ever" ? nil : Int64(words[3])
       guard until != nil || words[3] == "ever" else { throw wrong("seconds since 1970, or ever", words[3]) }
       guard let times = Int(words[4]), times > 0 else { throw wrong("how often, 1 at least", words[4]) }
-      guard let evidence = bytes(words[5]) else { throw wrong("hexadecimal digits, or -", words[5]) }
+      guard let evidence = Hexadecimal.bytes(words[5]) else {
+        throw wrong("hexadecimal digits, or -", words[5])
+      }
       records.append(
         BlacklistRecord(
           peer: peer, reason: reason, evidence: evidence, since: since, until: until, times: times))
     }
     return records
   }
+}
 
-  private static func bytes(_ text: String) -> [UInt8]? {
+/// Bytes as two digits each; none are `-`.
+enum Hexadecimal {
+  static func text(_ bytes: [UInt8]) -> String {
+    bytes.isEmpty
+      ? "-" : bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+  }
+
+  static func bytes(_ text: String) -> [UInt8]? {
     if text == "-" { return [] }
     let digits = text.map(\.hexDigitValue)
     guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
@@ -153,7 +162,7 @@ public struct FileSequenceStore: SequenceStore {
 }
 
 /// Files that are read and replaced whole; every call blocks.
-private enum SmallFile {
+enum SmallFile {
   /// - Returns: what is in it; nil if there is none.
   static func read(_ path: String, sizeMax: Int) throws(StoreError) -> String? {
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC)

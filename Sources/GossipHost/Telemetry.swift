@@ -81,6 +81,12 @@ final class Telemetry: @unchecked Sendable {
       logger.debug("grafted", metadata: ["peer": "\(peer)", "topic": "\(topic)"])
     case .pruned(let peer, let topic, let party):
       logger.debug("pruned", metadata: ["peer": "\(peer)", "topic": "\(topic)", "by": "\(party)"])
+    case .reported(let peer, let misbehaviour, let points):
+      logger.debug(
+        "peer reported",
+        metadata: ["peer": "\(peer)", "misbehaviour": "\(misbehaviour.rawValue)", "points": "\(points)"])
+    case .notRecalled(let reason):
+      logger.error("what was kept cannot be read; beginning anew", metadata: ["reason": "\(reason)"])
     case .notKept(let reason):
       logger.error("not kept for the next start", metadata: ["reason": "\(reason)"])
     case .lateHeartbeat(let delay):

@@ -11,6 +11,7 @@ import Yams
 ///     log: info
 ///     blacklist: blacklist.txt      # who is barred, over restarts
 ///     sequence: sequence.txt        # sequence numbers given out, over restarts
+///     scores: scores.txt            # what is known of peers' conduct, over restarts
 ///     control: node.sock            # for gossip explain, bar and unbar
 ///     topics:
 ///       - name: blocks
@@ -28,6 +29,7 @@ struct NodeFile {
   var log: String?
   var blacklist: String?
   var sequence: String?
+  var scores: String?
   var control: String?
   var topics: [(topic: Topic, policy: TopicPolicy)] = []
   var gossipSub = GossipSubParameters()
@@ -40,7 +42,10 @@ struct NodeFile {
     guard let root else { return }
     for (key, value) in try Reading.entries(
       root, "the file",
-      ["listen", "connect", "key", "log", "blacklist", "sequence", "control", "topics", "gossipsub"])
+      [
+        "listen", "connect", "key", "log", "blacklist", "sequence", "scores", "control", "topics",
+        "gossipsub",
+      ])
     {
       switch key {
       case "listen": listen = try Reading.addresses(value, key)
@@ -49,6 +54,7 @@ struct NodeFile {
       case "log": log = try Reading.text(value, key)
       case "blacklist": blacklist = try Reading.text(value, key)
       case "sequence": sequence = try Reading.text(value, key)
+      case "scores": scores = try Reading.text(value, key)
       case "control": control = try Reading.text(value, key)
       case "topics": topics = try NodeFile.topics(value)
       default: gossipSub = try NodeFile.gossipSub(value)

@@ -67,6 +67,7 @@ struct Run: AsyncParsableCommand {
     configuration.bootstrap = file.connect + connect
     configuration.node.gossipSub = file.gossipSub
     configuration.blacklistStore = file.blacklist.map { FileBlacklistStore(path: $0) }
+    configuration.scoreStore = file.scores.map { FileScoreStore(path: $0) }
     configuration.sequenceStore = file.sequence.map { FileSequenceStore(path: $0) }
     let level = log ?? file.log ?? "info"
     guard let level = Logger.Level(rawValue: level) else {

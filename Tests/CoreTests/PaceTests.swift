@@ -20,7 +20,7 @@ import Testing
     // Without a bandwidth the least allowance is assumed.
     #expect(pace.timeout(16 << 10, parameters) == .milliseconds(2_090))
     #expect(pace.timeout(8 << 10, parameters) == .milliseconds(1_590))
-    pace.moved(1 << 20, .down, in: .seconds(1))
+    pace.moved(1 << 20, in: .seconds(1))
     #expect(pace.timeout(1 << 19, parameters) == .milliseconds(1_590))
     #expect(pace.timeout(1 << 30, parameters) == .seconds(30))
     #expect(pace.timeout(.max, parameters) == .seconds(30))
@@ -28,18 +28,15 @@ import Testing
   }
 
   // BT-32
-  @Test func `measures each direction by itself`() {
+  @Test func `measures the bandwidth of what comes`() {
     var pace = Pace(parameters)
-    pace.moved(1_000, .up, in: .milliseconds(100))
-    #expect(pace.upBandwidth == 10_000 && pace.downBandwidth == 0)
-    pace.moved(18_000, .up, in: .seconds(1))
-    #expect(pace.upBandwidth == 11_000)
-    pace.moved(.max, .down, in: .zero)
-    pace.moved(-5, .down, in: .seconds(-5))
-    #expect(pace.downBandwidth > 0)
-    #expect(pace.speed(.up, parameters) < 0.01)
-    pace.answered(after: .milliseconds(50), at: .zero, parameters)
-    #expect(pace.speed(.down, parameters) == 1 && pace.speed(.up, parameters) > 0.5)
+    pace.moved(1_000, in: .milliseconds(100))
+    #expect(pace.bandwidth == 10_000)
+    pace.moved(18_000, in: .seconds(1))
+    #expect(pace.bandwidth == 11_000)
+    pace.moved(.max, in: .zero)
+    pace.moved(-5, in: .seconds(-5))
+    #expect(pace.bandwidth > 0)
   }
 
   // BT-33
@@ -60,9 +57,6 @@ import Testing
     pace.timedOut(at: .seconds(200.5), parameters)
     pace.used(1, at: .seconds(201.5), parameters)
     #expect(pace.allowance == 1 << 19)
-    #expect(pace.room(at: .seconds(201.6), parameters) == 1 << 19 - 1)
-    pace.used(1 << 20, at: .seconds(201.7), parameters)
-    #expect(pace.room(at: .seconds(201.8), parameters) == 0)
   }
 
   // BT-33
@@ -103,12 +97,31 @@ import Testing
     #expect(pace.allowance >= before + 9 * (64 << 10))
   }
 
+  // BT-33
+  @Test func `does not take for a queue that large answers take longer, nor short delays`() {
+    var pace = Pace(parameters)
+    for second in 0..<10 {
+      let now = Instant.seconds(Double(second))
+      pace.answered(after: .milliseconds(50), bytes: 100, at: now, parameters)
+      pace.answered(after: .milliseconds(400), bytes: 1 << 20, at: now, parameters)
+      pace.answered(after: .milliseconds(150), bytes: 64 << 10, at: now, parameters)
+    }
+    #expect(pace.allowance == 1 << 20)
+    pace.answered(after: .milliseconds(301), bytes: 64 << 10, at: .seconds(20), parameters)
+    #expect(pace.allowance == 1 << 19)
+    var near = Pace(parameters)
+    for tenth in 1...100 {
+      near.answered(
+        after: .milliseconds(tenth.isMultiple(of: 2) ? 1 : 39), at: .seconds(Double(tenth) / 10), parameters)
+    }
+    #expect(near.allowance == 1 << 20)
+  }
+
   // BB-6, BT-31
   @Test func `never takes everything from a peer, however often it times out`() {
     var pace = Pace(parameters)
     for second in 0..<1_000 { pace.timedOut(at: .seconds(Double(second)), parameters) }
     #expect(pace.allowance == 16 << 10 && pace.timeoutsInRow == 1_000)
-    #expect(pace.room(at: .seconds(1_001), parameters) == 16 << 10)
     #expect(pace.timeout(0, parameters) == .seconds(1))
   }
 
@@ -125,6 +138,7 @@ import Testing
     #expect(refused { $0.allowanceStart = 1 << 13 } == "pace.allowanceStart")
     #expect(refused { $0.allowanceMax = 1 << 19 } == "pace.allowanceStart")
     #expect(refused { $0.shortestFor = .zero } == "pace.shortestFor")
+    #expect(refused { $0.queueFrom = .zero } == "pace.queueFrom")
   }
 }
 

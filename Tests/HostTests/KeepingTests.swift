@@ -14,11 +14,12 @@ func withFolder<R: Sendable>(_ body: @Sendable (URL) async throws -> R) async th
 }
 
 /// A store that fails when told to.
-final class FickleStore: BlacklistStore, SequenceStore {
+final class FickleStore: BlacklistStore, SequenceStore, ScoreStore {
   struct Broken: Error {}
 
   private struct State {
     var records: [BlacklistRecord] = []
+    var scores: [ScoreRecord] = []
     var bound: UInt64 = 0
     var isBroken = false
 
@@ -31,6 +32,13 @@ final class FickleStore: BlacklistStore, SequenceStore {
   private let state = Mutex(State())
 
   func load() async throws -> [BlacklistRecord] { try state.withLock { try $0.whole().records } }
+  func load() async throws -> [ScoreRecord] { try state.withLock { try $0.whole().scores } }
+  func save(_ scores: [ScoreRecord]) async throws {
+    try state.withLock {
+      $0 = try $0.whole()
+      $0.scores = scores
+    }
+  }
   func load() async throws -> UInt64 { try state.withLock { try $0.whole().bound } }
   func save(_ records: [BlacklistRecord]) async throws {
     try state.withLock {
@@ -46,6 +54,7 @@ final class FickleStore: BlacklistStore, SequenceStore {
   }
 
   var records: [BlacklistRecord] { state.withLock { $0.records } }
+  var scores: [ScoreRecord] { state.withLock { $0.scores } }
   var bound: UInt64 { state.withLock { $0.bound } }
   func setBroken(_ isBroken: Bool) { state.withLock { $0.isBroken = isBroken } }
 }
@@ -155,6 +164,107 @@ final class FickleStore: BlacklistStore, SequenceStore {
       let found = try #require(error)
       #expect(found.line == 3 && found.description.contains(reason), "\(found)")
       #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+    }
+  }
+}
+
+@Suite(.timeLimit(.minutes(4))) struct `A host's scores` {
+  // BT-39
+  @Test func `survive a restart, with what the application reported`() async throws {
+    try await withFolder { folder in
+      let path = folder.appending(path: "scores.txt").path
+      let (identity, peer) = (Identity.random(), Identity.random().peer)
+      func one(_ body: @escaping @Sendable (Host) async throws -> Void) async throws {
+        try await withHosts(1) {
+          $0.identity = identity
+          $0.scoreStore = FileScoreStore(path: path)
+        } _: {
+          try await body($0[0])
+        }
+      }
+      try await one { host in
+        #expect(await host.scores.isEmpty)
+        for _ in 0..<200 { await host.report(peer, .invalid, amount: 10) }
+      }
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      #expect(text.hasPrefix("# peer seen left") && text.contains("\(peer) "))
+      try await one { host in
+        let record = try #require(await host.scores.first)
+        #expect(record.peer == peer && (-1_728_000 ... -1_000_000).contains(record.reports))
+      }
+    }
+  }
+
+  // BT-39
+  @Test func `of a peer that was connected are those of before`() async throws {
+    let store = FickleStore()
+    let (first, second) = (Identity.random(), Identity.random())
+    func live(_ body: @escaping @Sendable (Host, Host) async throws -> Void) async throws {
+      try await withHosts(1) {
+        $0.identity = second
+      } _: { others in
+        try await withHosts(1) {
+          $0.identity = first
+          $0.scoreStore = store
+        } _: { hosts in
+          try await hosts[0].connect(to: others[0].address)
+          try await body(hosts[0], others[0])
+        }
+      }
+    }
+    try await live { host, _ in
+      await host.setApplicationScore(-3, of: second.peer)
+      #expect(await host.explain(second.peer)?.score == -3)
+    }
+    #expect(store.scores.map(\.peer) == [second.peer] && store.scores[0].application == -3)
+    try await live { host, _ in
+      try await eventually("its score") { await host.explain(second.peer)?.score == -3 }
+    }
+  }
+
+  @Test(arguments: [
+    ("PEER 5 -", "expected 15 words"), ("12D3KooWx 5 - 0 0 0 0 0 0 0 0 0 0 - -", "expected a peer id"),
+    ("PEER soon - 0 0 0 0 0 0 0 0 0 0 - -", "a number for seen"),
+    ("PEER 5 - 0 fast 0 0 0 0 0 0 0 0 - -", "a number for speed"),
+    ("PEER 5 - 0 0 0 0 0 0 0 0 0 0 1,x -", "seconds since 1970"),
+    ("PEER 5 - 0 0 0 0 0 0 0 0 0 0 - 7:1:1", "a topic's name"),
+  ])
+  func `in a damaged file are told of and forgotten, and the host starts`(line: String, reason: String)
+    async throws
+  {
+    try await withFolder { folder in
+      let path = folder.appending(path: "scores.txt").path
+      let peer = Identity.random().peer
+      let text =
+        "# remark\n\(peer) 5 - 0.9 0 0 0 0 0 0 0 0 0 - -\n" + line.replacing("PEER", with: "\(peer)") + "\n"
+      try Data(text.utf8).write(to: URL(filePath: path))
+      let book = LogBook()
+      try await withHosts(1) {
+        $0.scoreStore = FileScoreStore(path: path)
+        $0.logger = book.logger
+      } _: { hosts in
+        #expect(book.contains("what was kept cannot be read", "line 3"))
+        #expect(book.contains("what was kept cannot be read", reason))
+        #expect(await hosts[0].scores.isEmpty)
+      }
+    }
+  }
+
+  @Test func `are what was saved, to the last digit`() async throws {
+    try await withFolder { folder in
+      let store = FileScoreStore(path: folder.appending(path: "scores.txt").path)
+      #expect(try await store.load() == [])
+      var record = ScoreRecord(Identity.random().peer, seen: 1_751_328_000)
+      (record.interest, record.speed, record.completed, record.failed) = (0.1 + 0.2, 1 / 3, 1e-7, 12)
+      (record.good, record.bad, record.application, record.behaviour) = (203.5, 32, -1.5, 0.25)
+      record.topics = [
+        .init("t", failures: 1, invalid: 2), .init("with space, and: colon", failures: 0, invalid: 1),
+      ]
+      (record.disruptions, record.reports, record.cutOffs) = ([5, 6], -864, 2)
+      var other = ScoreRecord(Identity.random().peer, seen: 5)
+      other.left = -7
+      try await store.save([record, other])
+      #expect(try await store.load() == [record, other])
     }
   }
 }

@@ -163,6 +163,8 @@ public enum BlacklistReason: String, CaseIterable, Hashable, Sendable {
   case corruptContent
   /// It passed on too many bad messages and took none of them back.
   case unretracted
+  /// The application reported it too often.
+  case reports
   /// The operator wants it so.
   case byHand
 }

@@ -121,18 +121,22 @@ struct Awaiting: Sendable {
     parents[id]!.exhausted = []
   }
 
-  /// Whom to ask for what now, for this message; only who `isReachable` counts.
-  ///
-  /// The needs are marked as asked; `failed` takes that back.
-  mutating func requests(for id: MessageID, _ isReachable: (PeerID) -> Bool) -> OrderedDictionary<
-    PeerID, [Need]
-  > {
+  /// Who has a message that waits, or says so.
+  func holders(of id: MessageID) -> OrderedSet<PeerID> { parents[id]?.holders ?? [] }
+
+  /// Whom to ask for what now, for this message. The needs are marked as asked; `failed` takes that back.
+  /// - Parameters:
+  ///   - unreliable: holders that are asked only for what no other one can be asked for.
+  ///   - most: how many requests may be open with a holder, of so many at most; 0 if it is out of reach.
+  mutating func requests(
+    for id: MessageID, unreliable: OrderedSet<PeerID> = [], _ most: (PeerID, Int) -> Int
+  ) -> OrderedDictionary<PeerID, [Need]> {
     var requests = OrderedDictionary<PeerID, [Need]>()
     guard var parent = parents[id] else { return requests }
     var stuck: [Need] = []
     while stuck.count < Awaiting.searchMax, let need = parent.unasked.popFirst() {
       guard let state = needs[need], state.asked == nil else { continue }
-      if let holder = freeHolder(of: state, &parent, isReachable) {
+      if let holder = freeHolder(of: state, &parent, unreliable, most) {
         needs[need]!.asked = holder
         inFlight[holder, default: 0] += 1
         requests[holder, default: []].append(need)
@@ -147,19 +151,22 @@ struct Awaiting: Sendable {
     return requests
   }
 
-  private func freeHolder(of need: State, _ parent: inout Parent, _ isReachable: (PeerID) -> Bool) -> PeerID?
-  {
+  private func freeHolder(
+    of need: State, _ parent: inout Parent, _ unreliable: OrderedSet<PeerID>, _ most: (PeerID, Int) -> Int
+  ) -> PeerID? {
+    func isLeft(_ holder: PeerID) -> Bool { !need.tried.contains(holder) && most(holder, 1) > 0 }
     // What one has failed to give is not tried with others who have shown nothing.
     let isUrgent =
-      !need.tried.isEmpty
-      && parent.holders.contains { parent.proven.contains($0) && !need.tried.contains($0) && isReachable($0) }
+      !need.tried.isEmpty && parent.holders.contains { parent.proven.contains($0) && isLeft($0) }
+    let hasReliable =
+      !unreliable.isEmpty && parent.holders.contains { !unreliable.contains($0) && isLeft($0) }
     for step in 0..<parent.holders.count {
       let place = (parent.turn + step) % parent.holders.count
       let holder = parent.holders[place]
       if isUrgent, !parent.proven.contains(holder) { continue }
-      let most = parent.proven.contains(holder) ? parent.perHolder : 1
-      guard inFlight[holder, default: 0] < most, !need.tried.contains(holder), isReachable(holder)
-      else { continue }
+      if hasReliable, unreliable.contains(holder) { continue }
+      let places = most(holder, parent.proven.contains(holder) ? parent.perHolder : 1)
+      guard inFlight[holder, default: 0] < places, !need.tried.contains(holder) else { continue }
       parent.turn = (place + 1) % parent.holders.count
       return holder
     }

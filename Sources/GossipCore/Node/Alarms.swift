@@ -23,6 +23,8 @@ struct Alarms: Sendable {
 public enum Alarm: Hashable, Sendable {
   /// Somebody over its budget may be read again.
   case reading
+  /// The application's reports are to be looked at.
+  case reports
   /// A bar may have ended.
   case bars
   /// The time to take something back is over.

@@ -48,10 +48,13 @@ public struct Commons: Sendable {
   var pace: Pace?
   /// Bytes of the largest message that was asked for and came.
   private var largest = 0
+  /// Bytes of such messages on the whole; before the first, of a small signed one.
+  var typical = 200
   let paceParameters: PaceParameters
   /// How long a holder has to give what it offered, if its manner says nothing.
   private let patience: Duration
   var readingAlarm = EarliestAlarm()
+  var reportsAlarm = EarliestAlarm()
   var barsAlarm = EarliestAlarm()
   /// Who was barred in this turn.
   var expelled: [PeerID] = []
@@ -139,7 +142,7 @@ public struct Commons: Sendable {
 
   /// Whether a message that nobody asked for was probably met before the exact window; not if enough peers bring it.
   mutating func isSuspect(_ id: MessageID, from peer: PeerID) -> Bool {
-    guard duplicates != nil, wants.asked(for: id) == nil, !validation.isOpen(id) else { return false }
+    guard duplicates != nil, !wants.isWanted(id), !validation.isOpen(id) else { return false }
     return !duplicates!.wants(id, toldBy: peer, at: now)
   }
 
@@ -166,29 +169,89 @@ public struct Commons: Sendable {
   ///   - patience: how long its promise is good for at most; GossipSub's `wantFollowup` unless said. Who is known to be
   ///     faster, or if nothing is known of it others are, is given less; see `Pace`.
   ///   - size: bytes of the message, if they are known.
-  /// - Returns: whether to ask this peer now; false while another holder's promise is open.
+  ///   - mayWait: false if the caller chooses among the holders and looks after `hasRoom` itself.
+  /// - Returns: whether to ask this peer now; false while another holder's promise is open, and while so much is under
+  ///   way from this one that others are given the time to offer the same. It is asked for by itself then.
   public mutating func want(
-    _ id: MessageID, heldBy peer: PeerID, patience: Duration? = nil, size: Int? = nil
+    _ id: MessageID, heldBy peer: PeerID, patience: Duration? = nil, size: Int? = nil, mayWait: Bool = true
   ) -> Bool {
-    if duplicates != nil, wants.asked(for: id) == nil, !awaiting.isNeeded(.message(id)),
+    if duplicates != nil, !wants.isWanted(id), !awaiting.isNeeded(.message(id)),
       !awaiting.isNeeded(.piece(id)), !duplicates!.wants(id, toldBy: peer, at: now)
     {
       counters.suspected += 1
       return false
     }
     let most = patience ?? self.patience
-    guard wants.note(id, heldBy: peer, manner, timeout(of: peer, size, most: most), at: now) else {
-      return false
-    }
+    let bytes = expected(size)
+    let giver = Wantlist.Giver(
+      allowance: mayWait ? allowance(of: peer) : .max, isUnreliable: mayWait && isUnreliable(peer))
+    let mayAsk = wants.note(
+      id, heldBy: peer, manner, timeout(of: peer, size, most: most), size: bytes, from: giver,
+      mayWait: mayWait, at: now)
+    setPromiseAlarm()
+    guard mayAsk else { return false }
     counters.wantsAsked += 1
     firewall.requested([id], of: peer, at: now)
-    setPromiseAlarm()
+    asked(bytes, of: peer)
     return true
+  }
+
+  /// Bytes of what is asked for: a guess, unless they are known.
+  private func expected(_ size: Int?) -> Int { min(max(size ?? typical, 1), 1 << 30) }
+
+  /// Whether the peer may be asked for more: one request always is under way, beyond that as much as its pace allows.
+  func hasRoom(_ peer: PeerID) -> Bool { wants.hasRoom(peer, 1, allowance(of: peer)) }
+
+  /// How many messages may be asked of the peer at a time, going by those that came so far.
+  func fitting(_ peer: PeerID) -> Int {
+    max(1, (allowance(of: peer) - wants.underWay(from: peer)) / typical)
+  }
+
+  /// Bytes a second the peer may be asked for.
+  func allowance(of peer: PeerID) -> Int {
+    peers.allowance(of: peer) ?? paceParameters.allowanceStart
+  }
+
+  /// Whether the peer broke off so often lately that others are asked first.
+  func isUnreliable(_ peer: PeerID) -> Bool {
+    reputation.parameters.mode == .acting && reputation.isUnreliable(peer, at: now)
+  }
+
+  /// Those of the holders who do not break off; all of them if there is no such.
+  func reliable(_ holders: [PeerID]) -> [PeerID] {
+    let reliable = holders.filter { !isUnreliable($0) }
+    return reliable.isEmpty ? holders : reliable
+  }
+
+  private mutating func asked(_ bytes: Int, of peer: PeerID) {
+    let (now, parameters) = (now, paceParameters)
+    updatePace(of: peer) { $0.used(bytes, at: now, parameters) }
+  }
+
+  private mutating func updatePace(of peer: PeerID, _ body: (inout Pace) -> Void) {
+    let parameters = paceParameters
+    _ = peers.update(peer) { entry in
+      if entry.pace == nil { entry.pace = Pace(parameters) }
+      body(&entry.pace!)
+    }
+  }
+
+  /// What is known of each holder of something.
+  private func judgement() -> (PeerID) -> Wantlist.Giver {
+    let (peers, now, parameters) = (peers, now, paceParameters)
+    let reputation = reputation.parameters.mode == .acting ? reputation : nil
+    return { peer in
+      Wantlist.Giver(
+        allowance: peers.allowance(of: peer) ?? parameters.allowanceStart,
+        isUnreliable: reputation?.isUnreliable(peer, at: now) ?? false,
+        score: reputation?.partnerScore(of: peer, at: now) ?? 0.5)
+    }
   }
 
   /// How long to wait for so many bytes of this peer.
   private func timeout(of peer: PeerID, _ size: Int?, most: Duration) -> Duration {
-    guard let pace = peers.entry(peer)?.pace ?? pace else { return most }
+    let own = peers.entry(peer)?.pace
+    guard let pace = own?.roundTrip == nil ? pace : own else { return most }
     return min(most, pace.timeout(max(size ?? largest, 1_024), paceParameters))
   }
 
@@ -200,10 +263,10 @@ public struct Commons: Sendable {
   /// - Returns: what nobody is left to give.
   mutating func endPromises() -> [(Manner, MessageID)] {
     guard promiseAlarm.rings(at: now) else { return [] }
-    let outcome = wants.expire(at: now)
+    let outcome = wants.expire(at: now, judgement())
     for peer in outcome.broken.keys {
       let (now, parameters) = (now, paceParameters)
-      _ = peers.update(peer) { $0.pace?.timedOut(at: now, parameters) }
+      updatePace(of: peer) { $0.timedOut(at: now, parameters) }
     }
     for (peer, count) in outcome.broken where mayBeBlamed(peer) {
       observe(.brokenPromise, of: peer, count: count)
@@ -220,7 +283,7 @@ public struct Commons: Sendable {
 
   /// Asks others for what a peer turns out not to have.
   mutating func lacked(_ id: MessageID, by peer: PeerID) -> [(Manner, MessageID)] {
-    askNext(wants.lacked(id, by: peer, at: now))
+    askNext(wants.lacked(id, by: peer, at: now, judgement()))
   }
 
   /// Stops wanting a message.
@@ -229,15 +292,19 @@ public struct Commons: Sendable {
   /// Asks others for what a departed peer had promised.
   /// - Parameter owes: whether leaving in the middle of an exchange is its own doing; Bamboo alone minds that.
   mutating func releasePromises(of peer: PeerID, owes: Bool) -> [(Manner, MessageID)] {
-    let outcome = wants.release(peer, at: now)
+    let outcome = wants.release(peer, at: now, judgement())
     if owes, outcome.owed.contains(.digestFirst) { observe(.disrupted, of: peer) }
     return askNext(outcome)
   }
+
+  /// Asks holders that have room again for what waits for them.
+  mutating func askFreed() { _ = askNext(wants.askFreed(at: now, judgement())) }
 
   private mutating func askNext(_ outcome: Wantlist.Outcome) -> [(Manner, MessageID)] {
     for (peer, request) in outcome.ask {
       counters.wantsAsked += UInt64(request.ids.count)
       firewall.requested(request.ids, of: peer, at: now)
+      asked(request.bytes, of: peer)
       if peers.version(of: request.manner, with: peer) != nil, reputation.standing(of: peer) != .blocked {
         outbox.say(.want(request.ids), to: peer, request.manner)
       }
@@ -331,19 +398,21 @@ public struct Commons: Sendable {
   }
 
   /// Records how long a peer took to give what it was asked for; what came unasked says nothing.
-  mutating func transferred(_ id: MessageID, _ bytes: Int, by peer: PeerID) {
+  mutating func transferred(_ id: MessageID, _ bytes: Int, by peer: PeerID, isPiece: Bool = false) {
     guard let since = wants.asked(of: peer, for: id) else { return }
+    wants.came(id)
     let time = now - since
     reputation.transferred(bytes, took: time, by: peer, at: now)
     largest = max(largest, bytes)
+    if !isPiece { typical = max(128, (typical * 7 + bytes) / 8) }
     let (now, parameters) = (now, paceParameters)
-    func note(_ pace: inout Pace?) {
-      if pace == nil { pace = Pace(parameters) }
-      pace?.answered(after: time, at: now, parameters)
-      pace?.moved(bytes, .down, in: time)
+    func note(_ pace: inout Pace) {
+      pace.answered(after: time, bytes: bytes, at: now, parameters)
+      pace.moved(bytes, in: time)
     }
-    _ = peers.update(peer) { note(&$0.pace) }
-    note(&pace)
+    updatePace(of: peer, note)
+    if pace == nil { pace = Pace(parameters) }
+    note(&pace!)
   }
 
   /// The best partners first; equal ones as they come.

@@ -90,15 +90,24 @@ extension Node {
     else { return }
     commons.manner = policy.spread
     let (peers, manner) = (commons.peers, commons.manner)
-    let requests = commons.awaiting.requests(for: id) { peers.version(of: manner, with: $0) != nil }
+    let start = configuration.pace.allowanceStart
+    let unreliable = commons.awaiting.holders(of: id).filter { commons.isUnreliable($0) }
+    let requests = commons.awaiting.requests(for: id, unreliable: unreliable) { peer, most in
+      guard let entry = peers.entry(peer), entry.speaks[manner.index] != nil else { return 0 }
+      // Who is slower than is assumed of a stranger is asked for as much less at a time.
+      let allowance = min(entry.pace?.allowance ?? start, start)
+      return max(1, Int(Double(most) * Double(allowance) / Double(start)))
+    }
     for (peer, needs) in requests {
-      let wanted = needs.map(\.id).filter {
+      let patience =
+        commons.awaiting.isProven(peer, for: id) ? configuration.limits.needPatience : Node.unprovenPatience
+      let wanted = needs.filter { need in
+        let isPiece = if case .piece = need { true } else { false }
         // If somebody else was asked already, its answer serves as well.
-        commons.want(
-          $0, heldBy: peer,
-          patience: commons.awaiting.isProven(peer, for: id)
-            ? configuration.limits.needPatience : Node.unprovenPatience)
-      }
+        return commons.want(
+          need.id, heldBy: peer, patience: patience, size: isPiece ? policy.objects?.pieceSize : nil,
+          mayWait: false)
+      }.map(\.id)
       if !wanted.isEmpty { commons.say(.want(wanted), to: peer) }
     }
   }
@@ -172,7 +181,7 @@ extension Node {
     looks &+= 1
     for id in commons.awaiting.all {
       // A want that another owner has taken back is asked anew.
-      for need in commons.awaiting.asked(by: id) where commons.wants.asked(for: need.id) == nil {
+      for need in commons.awaiting.asked(by: id) where !commons.wants.isWanted(need.id) {
         commons.awaiting.failed(need)
       }
       if looks % Node.looksPerTry == 0 { commons.awaiting.tryAgain(id) }
@@ -214,7 +223,7 @@ extension Node {
     for parent in parents where !commons.objects.put(name, wire.payload.bytes, in: parent) {
       giveUp([parent], blamesSenders: true)  // its manifest contradicts itself about sizes
     }
-    commons.transferred(name, wire.payload.count, by: peer)
+    commons.transferred(name, wire.payload.count, by: peer, isPiece: true)
     commons.unwant(name)
     for parent in commons.awaiting.arrived(need) { finish(parent) }
     for parent in parents { askForNeeds(of: parent) }

@@ -113,10 +113,15 @@ extension Node {
     }
   }
 
-  /// Takes in who was barred before a restart.
+  /// Takes in who was barred before a restart; where peers are only watched it is told who would still be.
   mutating func restore(_ records: [BlacklistRecord], wallClock: Int64) {
     commons.firewall.restore(records.filter { $0.peer != me }, at: commons.now, wallClock: wallClock)
     watchBars()
+    if configuration.reputation.mode == .watching {
+      for entry in commons.firewall.blacklist.barred(at: commons.now) where !isBarred(entry.peer) {
+        commons.notice(.wouldBar(entry.peer, entry.reason))
+      }
+    }
     for peer in commons.peers.connected where isBarred(peer) {
       commons.expelled.append(peer)
       commons.surface(.disconnect(peer, Severance("barred")))
@@ -124,7 +129,12 @@ extension Node {
   }
 
   /// Whether we have nothing to do with this peer, nor with what it wrote.
-  package func isBarred(_ peer: PeerID) -> Bool { commons.firewall.blacklist.bars(peer, at: commons.now) }
+  package func isBarred(_ peer: PeerID) -> Bool {
+    guard commons.firewall.blacklist.bars(peer, at: commons.now) else { return false }
+    // What was kept over a restart binds nobody who only watches, but for an operator's word.
+    return configuration.reputation.mode == .acting
+      || commons.firewall.blacklist.entry(of: peer, at: commons.now)?.reason == .byHand
+  }
 
   /// Who is barred, as plain values that outlive a restart.
   /// - Parameter wallClock: seconds since 1970, now.
@@ -165,6 +175,7 @@ extension BlacklistReason {
     case .undecodable: "it sent what nobody can read"
     case .corruptContent: "it signed what cannot be right"
     case .unretracted: "it passed on bad messages and took none back"
+    case .reports: "the application reported it too often"
     case .byHand: "by hand"
     }
   }

@@ -194,7 +194,7 @@ extension Node {
     _ id: MessageID, _ wire: WireMessage, from peer: PeerID, _ policy: TopicPolicy
   ) {
     commons.counters.strays += 1
-    guard commons.wants.asked(for: id) != nil, !commons.validation.isOpen(id) else { return }
+    guard commons.wants.isWanted(id), !commons.validation.isOpen(id) else { return }
     guard case .author = policy.identification else { return commons.wants.excuse(id, of: peer) }
     // Nobody else can have written what bears this id: it is not wanted any more.
     commons.seen.insert(id, .ignored, at: commons.now)

@@ -39,6 +39,10 @@ extension Node {
     case restore([BlacklistRecord], wallClock: Int64)
     /// The application's own opinion of a peer that is connected or remembered: P5 of its score.
     case score(PeerID, Double)
+    /// What was known of peers before a restart; `wallClock` is now, in seconds since 1970.
+    case recall([ScoreRecord], wallClock: Int64)
+    /// The application reports a peer; the amount is 1 to 100.
+    case report(PeerID, Misbehaviour, amount: Int)
     /// ← `Effect.check`
     case checked(Ticket, authentic: Bool)
     /// ← `Effect.judge`

@@ -67,6 +67,7 @@ public struct Node: Sendable {
     ringDueAlarms()
     if !commons.expelled.isEmpty { releaseExpelled() }
     if commons.reputation.hasNotices { tellStandings() }
+    if commons.wants.hasFreed { commons.askFreed() }
     if !commons.store.withdrawn.isEmpty { tellWithdrawn() }
     commons.outbox.flush(into: &commons.surfaced, &commons.counters)
     if effects.isEmpty {
@@ -105,6 +106,8 @@ public struct Node: Sendable {
     case .unbar(let peer): unbar(peer)
     case .restore(let records, let wallClock): restore(records, wallClock: wallClock)
     case .score(let peer, let score): commons.reputation.applicationScore(peer, score)
+    case .recall(let records, let wallClock): recall(records, wallClock: wallClock)
+    case .report(let peer, let misbehaviour, let amount): report(peer, misbehaviour, amount)
     case .checked(let ticket, let authentic): checked(ticket, authentic)
     case .judged(let ticket, let verdict): judged(ticket, verdict)
     case .signed(let ticket, let signature, let key): signed(ticket, signature, key)
@@ -128,6 +131,7 @@ public struct Node: Sendable {
       case .awaiting: lookAtAwaiting()
       case .reading: readAgain()
       case .bars: endBars()
+      case .reports: lookAtReports()
       case .retractions: endRetractions()
       case .own(let manner, _): tell(manner, .rang(alarm, due: due))
       }

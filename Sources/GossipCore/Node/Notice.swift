@@ -23,8 +23,12 @@ public enum Notice: Hashable, Sendable {
   case unbarred(PeerID)
   /// It would be barred, if peers were not only watched.
   case wouldBar(PeerID, BlacklistReason)
+  /// The application reported a peer, which has so many points now.
+  case reported(PeerID, Misbehaviour, points: Double)
   /// What should outlive a restart could not be written; said by the host, which tries again.
   case notKept(String)
+  /// What was kept over a restart cannot be read; said by the host, which begins anew.
+  case notRecalled(String)
   /// A heartbeat came later than a tenth of its interval.
   case lateHeartbeat(by: Duration)
   /// Something about epochs, and the partners they give.

@@ -1,67 +1,87 @@
-/// How fast one peer is, both ways, and how much we let it have.
+/// How fast one peer is, and how much we ask of it at a time.
 ///
 ///     srtt    ← ⅞ srtt + ⅛ rtt                 rttvar ← ¾ rttvar + ¼ |srtt − rtt|
 ///     timeout(size) = min(30 s, max(1 s, srtt + 4 · rttvar) + size / max(floor, bandwidth))
 ///
-/// The allowance, in bytes a second, finds its fair share as TCP does: each second that used four fifths of it without
-/// a time-out adds a step; a time-out, or a round trip of more than twice the shortest, halves it, once per round trip.
-/// It never goes below a floor, and nothing here blocks, bars or refuses: slow peers are served last, not less.
+/// The allowance, in bytes a second, finds its fair share as TCP does: each second in which four fifths of it were asked
+/// for, without a time-out, adds a step; a time-out, or a round trip of more than twice the shortest, halves it, once per
+/// round trip. Of one peer no more bytes are under way than it may give in a second; one request always is, and it never
+/// goes below a floor. So a slow peer is asked for less and others for the rest, and it recovers; nothing here blocks,
+/// bars or refuses.
 ///
 /// Sources: Bamboo gossip v2, "Delaying", notes 1 and 2; RFC 6298 for the smoothing; the figures are ours.
 struct Pace: Sendable {
-  enum Direction: Sendable { case up, down }
+  /// Round trips of answers of about one size: a large one takes longer than a small one, whatever waits before it.
+  private struct Trips: Sendable {
+    var smoothed: Duration?
+    /// The shortest smoothed one of this period and of the one before: a route may become longer for good.
+    var shortest: Duration?
+    var formerShortest: Duration?
+    var periodEnd = Instant(nanoseconds: .min)
+
+    var least: Duration? { [shortest, formerShortest].compactMap(\.self).min() }
+
+    mutating func note(_ rtt: Duration, _ now: Instant, _ parameters: PaceParameters) {
+      let smoothed = smoothed.map { ($0 * 7 + rtt) / 8 } ?? rtt
+      self.smoothed = smoothed
+      if periodEnd <= now {
+        (formerShortest, shortest) = (shortest, nil)
+        periodEnd = now + parameters.shortestFor
+      }
+      shortest = min(shortest ?? smoothed, smoothed)
+    }
+  }
 
   /// Smoothed round trip; nil before the first.
   private(set) var roundTrip: Duration?
   private(set) var variation: Duration = .zero
-  /// Bytes a second we send and get; 0 before the first measurement.
-  private(set) var upBandwidth = 0
-  private(set) var downBandwidth = 0
-  /// Bytes a second the peer may have of us.
+  /// Bytes a second that come of it; 0 before the first measurement.
+  private(set) var bandwidth = 0
+  /// Bytes a second it may be asked for.
   private(set) var allowance: Int
   /// Time-outs since the last answer.
   private(set) var timeoutsInRow = 0
   private(set) var timeouts: UInt64 = 0
 
-  /// The shortest smoothed round trip of this period and of the one before: a route may become longer for good.
-  private var shortest: Duration?
-  private var formerShortest: Duration?
-  private var periodEnd = Instant(nanoseconds: .min)
+  private var trips = [Trips](repeating: Trips(), count: sizes.count + 1)
   private var lastHalved = Instant(nanoseconds: .min)
   private var secondEnd: Instant?
   private var usedThisSecond = 0
   private var isClean = true
 
+  /// Where answers count as larger, bytes.
+  private static let sizes = [4 << 10, 32 << 10, 256 << 10]
+
   init(_ parameters: PaceParameters) { allowance = parameters.allowanceStart }
 
   // MARK: Measured
 
-  /// An answer came after this time.
-  mutating func answered(after rtt: Duration, at now: Instant, _ parameters: PaceParameters) {
+  /// An answer of so many bytes came after this time.
+  mutating func answered(
+    after rtt: Duration, bytes: Int = 0, at now: Instant, _ parameters: PaceParameters
+  ) {
     timeoutsInRow = 0
     let rtt = max(.nanoseconds(1), rtt)
-    guard let former = roundTrip else {
+    if let former = roundTrip {
+      variation = (variation * 3 + abs(former - rtt)) / 4
+      roundTrip = (former * 7 + rtt) / 8
+    } else {
       (roundTrip, variation) = (rtt, rtt / 2)
-      return noteShortest(rtt, now, parameters)
     }
-    variation = (variation * 3 + abs(former - rtt)) / 4
-    let smoothed = (former * 7 + rtt) / 8
-    roundTrip = smoothed
-    noteShortest(smoothed, now, parameters)
-    if let least = [shortest, formerShortest].compactMap({ $0 }).min(), rtt > least * 2 {
+    let place = Pace.sizes.count { $0 <= bytes }
+    let isFirst = trips[place].smoothed == nil
+    trips[place].note(rtt, now, parameters)
+    if !isFirst, rtt > parameters.queueFrom, let least = trips[place].least, rtt > least * 2 {
       halve(now, parameters)
     }
   }
 
-  /// So many bytes took so long on their way.
-  mutating func moved(_ bytes: Int, _ direction: Direction, in time: Duration) {
+  /// So many bytes took so long on their way to us.
+  mutating func moved(_ bytes: Int, in time: Duration) {
     let nanoseconds = max(1, time.nanoseconds)
     let (scaled, overflow) = max(0, bytes).multipliedReportingOverflow(by: 1_000_000_000)
     let sample = min((overflow ? .max : scaled) / Int(nanoseconds), 1 << 50)
-    switch direction {
-    case .up: upBandwidth = Pace.smooth(upBandwidth, sample)
-    case .down: downBandwidth = Pace.smooth(downBandwidth, sample)
-    }
+    bandwidth = bandwidth == 0 ? sample : (bandwidth * 7 + sample) / 8
   }
 
   /// An answer did not come in time.
@@ -73,31 +93,13 @@ struct Pace: Sendable {
     halve(now, parameters)
   }
 
-  private static func smooth(_ former: Int, _ sample: Int) -> Int {
-    former == 0 ? sample : (former * 7 + sample) / 8
-  }
+  // MARK: What it may be asked for
 
-  private mutating func noteShortest(_ rtt: Duration, _ now: Instant, _ parameters: PaceParameters) {
-    if periodEnd <= now {
-      (formerShortest, shortest) = (shortest, nil)
-      periodEnd = now + parameters.shortestFor
-    }
-    shortest = min(shortest ?? rtt, rtt)
-  }
-
-  // MARK: What it may have
-
-  /// So many bytes went to the peer.
+  /// So many bytes were asked of it.
   mutating func used(_ bytes: Int, at now: Instant, _ parameters: PaceParameters) {
     roll(now, parameters)
     let (sum, overflow) = usedThisSecond.addingReportingOverflow(max(0, bytes))
     usedThisSecond = overflow ? .max : sum
-  }
-
-  /// How many bytes are left of this second's allowance.
-  mutating func room(at now: Instant, _ parameters: PaceParameters) -> Int {
-    roll(now, parameters)
-    return max(0, allowance - usedThisSecond)
   }
 
   /// Ends the second if it is over.
@@ -126,18 +128,10 @@ struct Pace: Sendable {
   /// How long to wait for an answer of so many bytes.
   func timeout(_ size: Int, _ parameters: PaceParameters) -> Duration {
     let patience = max(parameters.timeoutMin, (roundTrip ?? .zero) + variation * 4)
-    let rate = max(1, parameters.allowanceMin, downBandwidth)
+    let rate = max(1, parameters.allowanceMin, bandwidth)
     let transfer =
       Duration.seconds(max(0, size) / rate) + .nanoseconds(max(0, size) % rate * 1_000_000_000 / rate)
     return min(parameters.timeoutMax, patience + transfer)
-  }
-
-  /// How fast the peer is in one direction, 0…1: half for bandwidth, half for nearness.
-  func speed(_ direction: Direction, _ parameters: PaceParameters) -> Double {
-    let bandwidth = direction == .up ? upBandwidth : downBandwidth
-    let wide = min(1, Double(bandwidth) / Double(max(1, parameters.bandwidthReference)))
-    let near = roundTrip.map { min(1, parameters.roundTripReference.inSeconds / $0.inSeconds) } ?? 0
-    return 0.5 * wide + 0.5 * near
   }
 }
 
@@ -159,10 +153,8 @@ public struct PaceParameters: Hashable, Sendable {
   public var allowanceMax = 64 << 20
   /// The shortest round trip is that of this period and of the one before; so long a period lasts.
   public var shortestFor: Duration = .seconds(300)
-  /// Bandwidth that counts as fast, bytes a second.
-  public var bandwidthReference = 8 << 20
-  /// Round trip that counts as near.
-  public var roundTripReference: Duration = .milliseconds(100)
+  /// A shorter round trip is no sign of a queue: delayed acknowledgements (40 ms) and busy loops double those as well.
+  public var queueFrom: Duration = .milliseconds(40)
 
   /// The defaults.
   public init() {}
@@ -170,7 +162,7 @@ public struct PaceParameters: Hashable, Sendable {
   func validate() throws(ConfigurationError) {
     for (name, value) in [
       ("timeoutMin", timeoutMin), ("timeoutMax", timeoutMax), ("shortestFor", shortestFor),
-      ("roundTripReference", roundTripReference),
+      ("queueFrom", queueFrom),
     ] where !Duration.settings.contains(value) {
       throw ConfigurationError("pace.\(name)", expected: "more than 0, at most ten years", found: "\(value)")
     }
@@ -180,7 +172,7 @@ public struct PaceParameters: Hashable, Sendable {
     }
     for (name, value) in [
       ("allowanceMin", allowanceMin), ("allowanceStart", allowanceStart), ("allowanceMax", allowanceMax),
-      ("allowanceStep", allowanceStep), ("bandwidthReference", bandwidthReference),
+      ("allowanceStep", allowanceStep),
     ] where !(1...1 << 32).contains(value) {
       throw ConfigurationError("pace.\(name)", expected: "1 to 2^32", found: "\(value)")
     }

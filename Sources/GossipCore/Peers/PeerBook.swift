@@ -53,6 +53,9 @@ public struct PeerBook: Sendable {
 
   func entry(_ peer: PeerID) -> Entry? { entries[peer] }
 
+  /// Bytes a second the peer may be asked for; nil if nothing was measured.
+  func allowance(of peer: PeerID) -> Int? { entries[peer]?.pace?.allowance }
+
   mutating func update<R>(_ peer: PeerID, _ body: (inout Entry) -> R) -> R? {
     guard let place = entries.index(forKey: peer) else { return nil }
     return body(&entries.values[place])

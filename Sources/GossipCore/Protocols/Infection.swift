@@ -75,7 +75,7 @@ public struct Infection: Dissemination {
   /// anybody, since a holder we gave up on may just be slow; so may what is small enough to come unasked.
   public mutating func admits(_ message: Message, from peer: PeerID, _ commons: inout Commons) -> Bool {
     guard !finished.contains(message.id, at: commons.now) else { return false }
-    return commons.wants.asked(for: message.id) != nil || isSmall(message.wire)
+    return commons.wants.isWanted(message.id) || isSmall(message.wire)
   }
 
   /// Nobody in particular: each offer is drawn anew.
@@ -92,7 +92,7 @@ public struct Infection: Dissemination {
     let countMax = commons.limits.checksOpen + commons.limits.judgementsOpen
     examined.insert(id, until: commons.now + parameters.examinationPatience, at: commons.now, countMax)
     // It came unasked, which was an offer, too: whoever made it counts us as infected.
-    if isSmall(message), commons.wants.asked(for: id) == nil { commons.say(.dontWant([id]), to: peer) }
+    if isSmall(message), !commons.wants.isWanted(id) { commons.say(.dontWant([id]), to: peer) }
   }
 
   /// A verdict is final; a failed proof only says that this copy was forged, and the true one may still come.

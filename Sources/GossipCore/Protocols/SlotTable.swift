@@ -237,20 +237,27 @@ public struct SlotTable: Dissemination {
     else { return }
     let able = search.advertisers.keys.filter { !search.failed.contains($0) }
     guard !able.isEmpty else { return }
-    let free = able.filter { inFlight[$0, default: 0] < parameters.fetchesPerPeer }
-    guard let peer = commons.random.sample(1, of: free.elements).first else {
+    let free = commons.reliable(able.elements).filter { hasPlace($0, commons) }
+    guard let peer = commons.random.sample(1, of: free).first else {
       searches[id]?.isQueued = true
       return queue.append(id)
     }
     let patience = patience(search.tries)
     // Another manner may be asking for it, or the list of wants be full: later, then.
-    guard commons.wants.asked(for: id) == nil, commons.want(id, heldBy: peer, patience: patience) else {
+    guard !commons.wants.isWanted(id), commons.want(id, heldBy: peer, patience: patience, mayWait: false)
+    else {
       return wait(id, patience, &commons)
     }
     searches[id]?.asked = peer
     searches[id]?.tries += 1
     inFlight[peer, default: 0] += 1
     commons.say(.want([id]), to: peer)
+  }
+
+  /// Whether the peer may be asked for one more.
+  private func hasPlace(_ peer: PeerID, _ commons: Commons) -> Bool {
+    guard let count = inFlight[peer] else { return true }
+    return count < parameters.fetchesPerPeer && commons.hasRoom(peer)
   }
 
   /// 5 s at first, doubled with each try, 120 s at most.
@@ -290,7 +297,7 @@ public struct SlotTable: Dissemination {
   private mutating func fetchQueued(of peer: PeerID?, _ commons: inout Commons) {
     guard let peer else { return }
     for _ in 0..<min(queue.count, SlotTable.walkMax) {
-      guard let id = queue.popFirst() else { return }
+      guard hasPlace(peer, commons), let id = queue.popFirst() else { return }
       guard let search = searches[id], search.isQueued else { continue }
       guard search.advertisers[peer] != nil else {
         queue.append(id)
@@ -298,7 +305,6 @@ public struct SlotTable: Dissemination {
       }
       searches[id]?.isQueued = false
       fetch(id, &commons)  // back to the end, if its advertisers are busy
-      if searches[id]?.isQueued == false { return }
     }
   }
 

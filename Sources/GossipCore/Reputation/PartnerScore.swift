@@ -34,6 +34,14 @@ struct PartnerScore: Hashable, Sendable {
 
   init(at tick: Int64) { self.tick = tick }
 
+  init(
+    interest: Double, speed: Double, completed: Double, failed: Double, good: Double, bad: Double,
+    at tick: Int64
+  ) {
+    (self.interest, self.speed, self.completed, self.failed) = (interest, speed, completed, failed)
+    (self.good, self.bad, self.tick) = (good, bad, tick)
+  }
+
   var reliability: Double { (1 + completed) / (2 + completed + failed) }
   var integrity: Double { (1 + good) / (2 + good + bad) }
 

@@ -14,7 +14,7 @@ import OrderedCollections
 /// Bounds: connected peers, and `rememberedMax` that left; topics joined; 32 sightings per peer.
 public struct Reputation: Sendable {
   /// All that is known of one peer.
-  private struct Record: Sendable {
+  struct Record: Sendable {
     var score = PeerScore()
     var partner: PartnerScore
     /// Nil while it is connected.
@@ -24,15 +24,19 @@ public struct Reputation: Sendable {
     var verdict = Standing.welcome
     var sightings = Deque<Sighting>()
     /// What ambiguous observations added lately, per tick: all of it may be taken back.
-    var doubtful = Deque<Doubtful>()
+    fileprivate var doubtful = Deque<Doubtful>()
     /// When exchanges were broken off, the last few.
     var disruptions: [Instant] = []
+    /// What stood against it before a restart on topics we are not on yet.
+    var elsewhere: [ScoreRecord.OnTopic] = []
 
-    var isBlank: Bool { score.isBlank && partner.isNeutral }
+    init(partner: PartnerScore) { self.partner = partner }
+
+    var isBlank: Bool { score.isBlank && partner.isNeutral && elsewhere.isEmpty }
   }
 
   /// What ambiguous observations of one peer added in one tick.
-  private struct Doubtful: Sendable {
+  fileprivate struct Doubtful: Sendable {
     let tick: Int64
     let at: Instant
     var timeOuts = 0.0
@@ -43,21 +47,23 @@ public struct Reputation: Sendable {
   }
 
   /// A scored topic.
-  private struct Scored: Sendable {
+  struct Scored: Sendable {
     let topic: Topic
     var scoring: TopicScoreParameters
   }
 
   /// How peers are judged.
   public let parameters: ReputationParameters
-  private let scale: PartnerScore.Scale
+  let scale: PartnerScore.Scale
   private let birth: Instant
-  private var records: OrderedDictionary<PeerID, Record> = [:]
+  var records: OrderedDictionary<PeerID, Record> = [:]
   /// Who left and is remembered, in the order of leaving.
-  private var departed: OrderedDictionary<PeerID, Instant> = [:]
+  var departed: OrderedDictionary<PeerID, Instant> = [:]
+  /// What the application reported.
+  var reports: Reports
   /// Ordered not for its order: a few topics are found faster by comparing than by hashing.
   private var places: OrderedDictionary<Topic, Int> = [:]
-  private var scored: [Scored?] = []
+  private(set) var scored: [Scored?] = []
   private var freePlaces: [Int] = []
   private var colocation: Colocation
   private var deliveries = Deliveries()
@@ -84,10 +90,11 @@ public struct Reputation: Sendable {
     colocation = Colocation(
       threshold: parameters.peerScore.colocationThreshold, exempt: parameters.peerScore.colocationExempt)
     selfBlame = SelfBlame(parameters.selfBlame)
+    reports = Reports(parameters.reports, at: birth)
   }
 
   /// Entries thrown out because a table was full.
-  var evicted: UInt64 { forgotten + deliveries.evicted }
+  var evicted: UInt64 { forgotten + deliveries.evicted + reports.evicted }
   /// Peers known, connected or not.
   var count: Int { records.count }
   /// Peers that left and are remembered.
@@ -107,7 +114,7 @@ public struct Reputation: Sendable {
 
   // MARK: Time
 
-  private func number(of instant: Instant) -> Int64 {
+  func number(of instant: Instant) -> Int64 {
     max(0, (instant - birth).nanoseconds) / parameters.peerScore.decayInterval.nanoseconds
   }
 
@@ -177,7 +184,23 @@ public struct Reputation: Sendable {
     places[topic] = place
     if place == scored.count { scored.append(nil) }
     scored[place] = Scored(topic: topic, scoring: scoring)
+    recall(topic, place)
   }
+
+  /// What stood against peers on a topic before a restart counts from now on.
+  private mutating func recall(_ topic: Topic, _ place: Int) {
+    for index in records.values.indices where !records.values[index].elsewhere.isEmpty {
+      guard let there = records.values[index].elsewhere.firstIndex(where: { $0.topic == topic }) else {
+        continue
+      }
+      let kept = records.values[index].elsewhere.remove(at: there)
+      records.values[index].score.update(place) { ($0.failures, $0.invalid) = (kept.failures, kept.invalid) }
+      judge(index)
+    }
+  }
+
+  /// The place of a scored topic.
+  func place(of topic: Topic) -> Int? { places[topic] }
 
   /// This node left a topic; its counters go with it.
   mutating func forget(_ topic: Topic) {
@@ -231,13 +254,7 @@ public struct Reputation: Sendable {
     records.values[index].score.colocation = 0
     records.values[index].leftAt = now
     records.values[index].doubtful = []
-    if score(at: index) > 0 {
-      let application = records.values[index].score.application
-      records.values[index].score = PeerScore()
-      records.values[index].score.application = application
-    } else {
-      records.values[index].score.leave { [scored] in scored[$0]?.scoring }
-    }
+    part(&records.values[index])
     judge(index)
     if records.values[index].isBlank {
       records.remove(at: index)
@@ -245,6 +262,17 @@ public struct Reputation: Sendable {
       departed[peer] = now
     }
     sweep(at: now)
+  }
+
+  /// Leaves of a score what counts when its peer comes back.
+  func part(_ record: inout Record) {
+    if record.score.terms(parameters.peerScore, { scored[$0]?.scoring }) > 0 {
+      let application = record.score.application
+      record.score = PeerScore()
+      record.score.application = application
+    } else {
+      record.score.leave { [scored] in scored[$0]?.scoring }
+    }
   }
 
   /// Forgets those who left long ago, and who are too many.

@@ -26,6 +26,8 @@ public struct ReputationParameters: Hashable, Sendable {
   public var partner = PartnerScoreParameters()
   /// When a node suspects itself.
   public var selfBlame = SelfBlameParameters()
+  /// What becomes of the application's reports.
+  public var reports = ReportParameters()
   /// Peers remembered after they left; the one that left first is forgotten first.
   public var rememberedMax = 1_024
 
@@ -39,6 +41,7 @@ public struct ReputationParameters: Hashable, Sendable {
     try thresholds.validate()
     try partner.validate()
     try selfBlame.validate()
+    try reports.validate()
     try Rule.require(
       (0...1 << 24).contains(rememberedMax), "reputation.rememberedMax", "0 to 2^24", rememberedMax)
   }

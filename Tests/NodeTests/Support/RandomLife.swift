@@ -299,13 +299,16 @@ final class RandomLife {
   /// An operator, or the application, has an opinion of a peer; it may be the node itself, or an author.
   private func someOpinion() -> Told {
     let peer = any(company + peers(100...104) + [peer(0)])
-    return switch Int.random(in: 0..<6, using: &dice) {
+    return switch Int.random(in: 0..<8, using: &dice) {
     case 0: lone.tell(.bar(peer, for: any([nil, .seconds(1), .seconds(50)])))
     case 1, 2: lone.tell(.unbar(peer))
     case 3:
       lone.tell(
         .restore(
           lone.node.blacklist(wallClock: 1_000), wallClock: any([0, 990, 1_000, 1_010, .max])))
+    case 4: lone.tell(.report(peer, any(Misbehaviour.allCases), amount: any([1, 50, 100, .max])))
+    case 5:
+      lone.tell(.recall(lone.node.scores(wallClock: 1_000), wallClock: any([0, 1_000, 1_500, 9_000, .max])))
     default: lone.tell(.score(peer, any([0, 0, 5, -1, -20, -100, .nan])))
     }
   }

@@ -27,29 +27,53 @@ extension AdvertGossip {
 
   /// Fills the peer's free slots from its queues.
   mutating func next(_ peer: PeerID, _ commons: inout Commons) {
-    var wanted: [MessageID] = []
-    while advertisers[peer]?.inFlight ?? .max < parameters.slotsPerPeer, let id = pick(of: peer) {
+    var (wanted, left): ([MessageID], [MessageID]) = ([], [])
+    let unreliable: OrderedSet<PeerID> =
+      commons.isUnreliable(peer) ? advertisers.keys.filter { commons.isUnreliable($0) } : []
+    while hasSlot(peer, commons), let id = pick(of: peer, unreliable, leaving: &left) {
       if ask(peer, for: id, &commons) { wanted.append(id) }
     }
     if !wanted.isEmpty { commons.say(.want(wanted), to: peer) }
+    for id in left { rest(id, &commons) }  // the others may have gone by then
+  }
+
+  /// Whether the peer may be asked for one more.
+  private func hasSlot(_ peer: PeerID, _ commons: Commons) -> Bool {
+    guard let inFlight = advertisers[peer]?.inFlight else { return false }
+    return inFlight == 0 || (inFlight < parameters.slotsPerPeer && commons.hasRoom(peer))
   }
 
   /// The first claim of the peer that nobody is being asked for, and that its quota allows.
-  private mutating func pick(of peer: PeerID) -> MessageID? {
+  /// - Parameters:
+  ///   - unreliable: who breaks off. If this peer is one of them, what anybody else advertises is left to these.
+  ///   - left: is told of what is.
+  private mutating func pick(
+    of peer: PeerID, _ unreliable: OrderedSet<PeerID>, leaving left: inout [MessageID]
+  ) -> MessageID? {
     guard let charged = advertisers[peer]?.charged else { return nil }
-    let (left, artifacts) = (parameters.quotaPerPeer - charged, artifacts)
+    let leavesToOthers = unreliable.contains(peer)
+    let (quota, artifacts) = (parameters.quotaPerPeer - charged, artifacts)
+    let others = leavesToOthers ? advertisers : [:]
     return advertisers[peer]?.take { id, claim in
       guard let artifact = artifacts[id], artifact.asked == nil, !artifact.isExamined else { return false }
-      return artifact.charge != nil || claim.size <= left
+      if leavesToOthers,
+        artifact.advertisers.contains(where: {
+          others[$0]?.claims[id]?.isUntried == true && !unreliable.contains($0)
+        })
+      {
+        left.append(id)
+        return false
+      }
+      return artifact.charge != nil || claim.size <= quota
     }
   }
 
   private mutating func ask(_ peer: PeerID, for id: MessageID, _ commons: inout Commons) -> Bool {
     guard let claim = advertisers[peer]?.claims[id], artifacts[id] != nil else { return false }
     // Another manner may be asking for it, or the list of wants be full: later, then.
-    guard !commons.hasMet(id), commons.wants.asked(for: id) == nil,
+    guard !commons.hasMet(id), !commons.wants.isWanted(id),
       commons.want(
-        id, heldBy: peer, patience: parameters.chunkPatience, size: Int(clamping: claim.size))
+        id, heldBy: peer, patience: parameters.chunkPatience, size: claim.size, mayWait: false)
     else {
       rest(id, &commons)
       return false

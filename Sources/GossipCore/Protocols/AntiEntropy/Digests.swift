@@ -79,10 +79,16 @@ extension AntiEntropy {
       return
     }
     var fetches = OrderedDictionary<PeerID, [MessageID]>()
+    // What is too much for who is slow is left to others, and to the next rounds.
+    let most = Dictionary(
+      uniqueKeysWithValues: OrderedSet(round.greeted.map(\.peer)).map {
+        ($0, min(parameters.fetchLength, commons.fitting($0)))
+      })
     for (id, owners) in round.owners where !commons.hasMet(id) {
-      let able = owners.filter {
-        commons.isMember($0, of: topic) && (fetches[$0]?.count ?? 0) < parameters.fetchLength
-      }
+      let able = commons.reliable(
+        owners.filter {
+          commons.isMember($0, of: topic) && (fetches[$0]?.count ?? 0) < most[$0] ?? parameters.fetchLength
+        })
       guard let owner = able.randomElement(using: &commons.random) else { continue }
       fetches[owner, default: []].append(id)
       round.fetched[id] = owner

@@ -96,10 +96,10 @@ extension AntiEntropy {
     guard let heights = topics[topic]?.climb.heights else { return false }
     let able = heights.keys.filter { heights[$0]!.contains(gap.lowerBound) }
     let fresh = able.filter { !asked.contains($0) }
-    guard let peer = (fresh.isEmpty ? able : fresh).randomElement(using: &commons.random) else {
-      return false
-    }
-    let (batchEnd, isTooHigh) = gap.lowerBound.addingReportingOverflow(UInt64(parameters.batch))
+    let best = commons.reliable((fresh.isEmpty ? able : fresh).elements)
+    guard let peer = best.randomElement(using: &commons.random) else { return false }
+    let batch = min(parameters.batch, commons.fitting(peer))
+    let (batchEnd, isTooHigh) = gap.lowerBound.addingReportingOverflow(UInt64(batch))
     let end = min(gap.upperBound, heights[peer]!.upperBound, isTooHigh ? .max : batchEnd)
     topics[topic]?.climb.transfer = Transfer(
       span: gap.lowerBound..<end, peer: peer, asked: asked + [peer],

@@ -238,13 +238,10 @@ public struct DigestFirst: Dissemination {
     return true
   }
 
-  /// Those who offer are asked in the order of their offers. A late answer is no fault.
+  /// A late answer is no fault.
   private func wasAsked(_ peer: PeerID, for id: MessageID, _ commons: Commons) -> Bool {
-    let givers = digests.givers(of: id)
-    guard let last = commons.wants.asked(for: id), let place = givers.firstIndex(of: last),
-      let own = givers.firstIndex(of: peer)
-    else { return true }
-    return own <= place
+    guard commons.wants.isWanted(id), !commons.wants.wasAsked(peer, for: id) else { return true }
+    return digests.givers(of: id).prefix(silent[id] ?? 0).contains(peer)
   }
 
   /// This peer will not give it: the next one is asked, if this one was to.
