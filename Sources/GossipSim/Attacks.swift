@@ -233,10 +233,14 @@ extension Attacks {
       // A burst goes to three random members once. Where more than a third of one's links are hostile it often dies out
       // among them, and waits for the healer.
       .push: [.coldBoot: 0.92, .colocatedCrowd: 0.97, .spammer: 0.98, .withholder: 0.985],
-      // Offers stop when enough were infected, or said so: squatters do. And who never gives offers first: one after
-      // the other is asked in vain.
-      .infection: [.coldBoot: 0.92, .colocatedCrowd: 0.98, .promiseBreaker: 0.96],
+      // Offers stop when three were infected, or seem to be: the hostile do, or keep silent for ten seconds. And who
+      // never gives offers first: one after the other is asked in vain.
+      .infection: [
+        .coldBoot: 0.92, .promiseBreaker: 0.96, .spammer: 0.97, .colocatedCrowd: 0.98, .craver: 0.98,
+        .silent: 0.98, .slowReader: 0.98,
+      ],
       .advert: [.promiseBreaker: 0.98],
+      .digestFirst: [.promiseBreaker: 0.98],
     ]
   }
 
