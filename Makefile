@@ -70,9 +70,10 @@ else # those that wait for sockets and processes apart from those that keep the 
 	swift test --skip-build --filter InteropTests
 endif
 
-test-release: build ## the checks that want speed: a large simulation, alike in two processes; attacks; a swarm
+test-release: build ## the checks that want speed: a large simulation, alike in two processes; an hour's justice; attacks; a swarm
 	Scripts/determinism $(GOSSIP)
-	Scripts/attacks $(GOSSIP) --spread gossipSub
+	$(GOSSIP) simulate --scenario Scenarios/hour.yaml --check
+	Scripts/attacks $(GOSSIP)
 	Scripts/swarm $(GOSSIP) $(SWARM_TIME) $(SWARM_SEED) $(SWARM_COUNT)
 
 gates: ## instruction counts of fixed small workloads against Benchmarks/instructions.tsv; needs valgrind

@@ -209,7 +209,7 @@ extension Attacks {
     /// Of the early deliveries, what must have come within five seconds.
     var prompt = 0.99
     /// Copies per delivery, among the honest.
-    var copies = 6.0
+    var copies: Double
     /// What is not kept, and the table says so.
     var conceded: Set<Checkers.Checker> = []
 
@@ -217,6 +217,12 @@ extension Attacks {
       // Beyond the memory of ids stands a filter that more than two peers together overrule; only numbers that have to
       // rise (`wantsRisingSequences`) end it, and those lose what comes late.
       if adversary == .replayer { conceded = [.once] }
+      copies =
+        switch manner {
+        case .gossipSub: 6  // no more than the mesh's degree
+        case .push: 3.5  // its fanout, and what the healer brings
+        default: 1.5  // bodies come only when asked for
+        }
       guard let adversary else { return }
       prompt = Bounds.late[manner]?[adversary] ?? prompt
     }
@@ -224,10 +230,17 @@ extension Attacks {
     /// Where an attack costs time although everything comes in the end: the share that still comes within five
     /// seconds, less a margin.
     private static let late: [Manner: [Adversary: Double]] = [
-      // A burst goes to a few random members once; who is linked with squatters mostly waits for the healer.
-      .push: [.coldBoot: 0.94],
-      // Offers stop when enough were infected, or said so; and each broken promise costs a second.
-      .infection: [.promiseBreaker: 0.96, .coldBoot: 0.92],
+      // A burst goes to three random members once. Where more than a third of one's links are hostile it often dies out
+      // among them, and waits for the healer.
+      .push: [.coldBoot: 0.92, .colocatedCrowd: 0.97, .spammer: 0.98, .withholder: 0.985],
+      // Offers stop when three were infected, or seem to be: the hostile do, or keep silent for ten seconds. And who
+      // never gives offers first: one after the other is asked in vain.
+      .infection: [
+        .coldBoot: 0.92, .promiseBreaker: 0.96, .spammer: 0.97, .colocatedCrowd: 0.98, .craver: 0.98,
+        .silent: 0.98, .slowReader: 0.98,
+      ],
+      .advert: [.promiseBreaker: 0.98],
+      .digestFirst: [.promiseBreaker: 0.98],
     ]
   }
 

@@ -3,8 +3,8 @@ public import GossipCore
 /// Watches honest nodes from outside: it sees what they deliver, how much they hold, and in the end who got what. No
 /// node knows of it, and it believes no node.
 ///
-/// At each step: *once*, *believed*, *segregated*, *attributed*, *bounded*. In the end: *everyone*, *isolated*,
-/// *just*, *frugal*.
+/// At each step: *once*, *believed*, *segregated*, *attributed*, *bounded*, *just*. In the end: *everyone*, *isolated*,
+/// *frugal*.
 public struct Checkers: Sendable {
   /// What can be found.
   public enum Checker: String, CaseIterable, Hashable, Sendable {
@@ -22,7 +22,7 @@ public struct Checkers: Sendable {
     case everyone
     /// Whoever attacks is worth less than every honest peer, or is blocked.
     case isolated
-    /// No honest peer is blocked by an honest one.
+    /// No honest peer is blocked or barred by an honest one, not for a moment.
     case just
     /// A delivery costs so many copies at most.
     case frugal
@@ -38,9 +38,21 @@ public struct Checkers: Sendable {
     public var description: String { "\(checker.rawValue): \(what)" }
   }
 
+  /// What a peer is worth to an observer.
+  public struct Regard: Hashable, Sendable {
+    /// Its score.
+    public var score: Double
+    /// Whether it is neither heard nor served.
+    public var isBlocked: Bool
+
+    /// Made of its parts.
+    public init(score: Double, isBlocked: Bool = false) {
+      (self.score, self.isBlocked) = (score, isBlocked)
+    }
+  }
+
   /// What a peer is worth to an observer; nil if nobody keeps account of it.
-  public typealias Standing =
-    @Sendable (World, _ observer: Int, _ peer: PeerID) -> (score: Double, isBlocked: Bool)?
+  public typealias Standing = @Sendable (World, _ observer: Int, _ peer: PeerID) -> Regard?
 
   /// A delivery, as it is seen from outside.
   public struct Sight: Sendable {
@@ -68,10 +80,20 @@ public struct Checkers: Sendable {
   public private(set) var peak = Sizes()
   /// What nodes may hold.
   public var bounds: Sizes
+  /// The worst standing that an honest peer ever had with an honest one.
+  public private(set) var worstStanding = GossipCore.Standing.welcome
   /// Per message, a bit for each participant that was given it in its present life.
   private var met: [[UInt64]] = []
+  /// Who did whom an injustice; each is found once.
+  private var wrongs: Set<Wrong> = []  // looked up only
 
   private static let findingsMax = 100
+
+  private struct Wrong: Hashable {
+    let observer: Int
+    let other: Int
+    let isBar: Bool
+  }
 
   /// Checkers that hold nodes to the limits of their configuration.
   public init(_ configuration: Configuration = Configuration()) {
@@ -132,46 +154,46 @@ public struct Checkers: Sendable {
     }
   }
 
+  /// Hears what an honest node thinks of an honest peer from now on: the moment is seen even if it passes.
+  /// - Parameter why: what it saw of it, for people.
+  mutating func judged(
+    _ other: Int, _ standing: GossipCore.Standing, by observer: Int, _ why: String
+  ) {
+    worstStanding = min(worstStanding, standing)
+    if standing == .blocked { wrong(other, by: observer, isBar: false, why) }
+  }
+
+  /// Hears that an honest node bars an honest peer.
+  mutating func barred(_ other: Int, by observer: Int, _ why: String) {
+    wrong(other, by: observer, isBar: true, why)
+  }
+
+  private mutating func wrong(_ other: Int, by observer: Int, isBar: Bool, _ why: String = "") {
+    guard wrongs.insert(Wrong(observer: observer, other: other, isBar: isBar)).inserted else { return }
+    find(
+      .just,
+      "node \(observer) \(isBar ? "bars" : "blocks") node \(other), which keeps the rules"
+        + (why.isEmpty ? "" : ": \(why)"))
+  }
+
+  /// Looks whether an honest node has shut out another one, whatever it tells.
+  mutating func injustice(_ injustice: World.Injustice) {
+    for (observer, other) in injustice.blocked { wrong(other, by: observer, isBar: false) }
+    for (observer, other, reason) in injustice.barred { wrong(other, by: observer, isBar: true, reason.text) }
+  }
+
   // MARK: In the end
 
   /// Looks at what honest nodes think of the peers they are linked with: on the average every attacker that somebody
   /// has seen doing something must be worth less than every honest peer. A single node may have had nothing to do with
   /// either.
-  public mutating func standings(in world: World, _ standing: Standing) {
-    injustice(in: world, standing)
-    var worth = [(sum: Double, count: Int)](repeating: (0, 0), count: world.count)
-    var isAccused = [Bool](repeating: false, count: world.count)
-    for observer in 0..<world.count where world.isAlive(observer) && !world.isHostile(observer) {
-      for other in world.linked(with: observer) {
-        guard let (score, _) = standing(world, observer, world.peer(other)) else { continue }
-        worth[other] = (worth[other].sum + score, worth[other].count + 1)
-        if world.isHostile(other), !isAccused[other] {
-          isAccused[other] = world.node(observer)?.explain(world.peer(other)).sightings.isEmpty == false
-        }
-      }
-    }
-    let means = worth.map { $0.count == 0 ? nil : $0.sum / Double($0.count) }
-    let honest = means.indices.filter { !world.isHostile($0) }.compactMap { means[$0] }
-    guard let least = honest.min() else { return }
-    for (other, mean) in means.enumerated() where world.isHostile(other) && isAccused[other] {
-      guard let mean, mean >= least else { continue }
+  mutating func isolation(_ worth: World.Worth) {
+    guard let least = worth.peers.lazy.filter({ !$0.isHostile }).map(\.score).min() else { return }
+    for peer in worth.peers where peer.isHostile && peer.isAccused && peer.score >= least {
       find(
         .isolated,
-        "attacker \(other) is worth \(Report.rounded(mean)), an honest node \(Report.rounded(least))")
-    }
-  }
-
-  /// Looks whether an honest node has shut out another one.
-  public mutating func injustice(in world: World, _ standing: Standing) {
-    for observer in 0..<world.count where world.isAlive(observer) && !world.isHostile(observer) {
-      for other in world.linked(with: observer) where !world.isHostile(other) {
-        guard standing(world, observer, world.peer(other))?.isBlocked == true else { continue }
-        find(.just, "node \(observer) blocks node \(other), which keeps the rules")
-      }
-      for record in world.node(observer)?.blacklist(wallClock: 0) ?? [] {
-        guard let other = world.place(of: record.peer), !world.isHostile(other) else { continue }
-        find(.just, "node \(observer) bars node \(other), which keeps the rules: \(record.reason.text)")
-      }
+        "attacker \(peer.place) is worth \(Report.rounded(peer.score)), an honest node \(Report.rounded(least))"
+      )
     }
   }
 

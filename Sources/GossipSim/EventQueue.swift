@@ -6,10 +6,11 @@ import HeapModule
 ///
 /// - Complexity: amortized O(1) for events within the wheel's four seconds, O(log n) within one tick and beyond.
 struct EventQueue<Event: Sendable>: Sendable {
+  /// Entries move about a lot, and are small for that; the events stay where they are.
   private struct Entry: Comparable, Sendable {
     let at: Instant
     let sequence: UInt64
-    let event: Event
+    let place: Int
 
     static func < (a: Entry, b: Entry) -> Bool { (a.at, a.sequence) < (b.at, b.sequence) }
     static func == (a: Entry, b: Entry) -> Bool { a.sequence == b.sequence }
@@ -25,18 +26,21 @@ struct EventQueue<Event: Sendable>: Sendable {
   private var far = Heap<Entry>()
   private var tick: Int64 = 0
   private var sequence: UInt64 = 0
+  private var events: [Event?] = []
+  private var free: [Int] = []
 
   init() { wheel = [[Entry]](repeating: [], count: Int(EventQueue.slots)) }
 
   var isEmpty: Bool { present.isEmpty && inWheel == 0 && far.isEmpty }
 
   mutating func add(_ event: Event, at instant: Instant) {
-    let entry = Entry(at: instant, sequence: sequence, event: event)
+    let place = free.popLast() ?? events.count
+    if place == events.count { events.append(event) } else { events[place] = event }
+    line(up: Entry(at: instant, sequence: sequence, place: place))
     sequence += 1
-    place(entry)
   }
 
-  private mutating func place(_ entry: Entry) {
+  private mutating func line(up entry: Entry) {
     let due = entry.at.nanoseconds >> EventQueue.tickBits
     if due <= tick {
       present.insert(entry)
@@ -55,7 +59,9 @@ struct EventQueue<Event: Sendable>: Sendable {
     }
     guard let first = present.min, first.at <= end else { return nil }
     present.removeMin()
-    return (first.at, first.event)
+    free.append(first.place)
+    guard let event = events[first.place].take() else { preconditionFailure("event \(first.place) is gone") }
+    return (first.at, event)
   }
 
   /// Moves on to the next tick that has events, at the latest to `last`; false if there is none by then.
@@ -77,7 +83,7 @@ struct EventQueue<Event: Sendable>: Sendable {
     // What was far comes within reach.
     while let first = far.min, first.at.nanoseconds >> EventQueue.tickBits < tick + EventQueue.slots {
       far.removeMin()
-      place(first)
+      line(up: first)
     }
     return true
   }

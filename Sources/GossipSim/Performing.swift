@@ -40,6 +40,7 @@ extension World {
     case .resume(let peer): setReading(true, peer, at: index)
     case .check(let ticket, let message, _):
       let isAuthentic = Notional.isAuthentic(message)
+      if !residents[index].isHostile { traffic.checks += 1 }
       queue.add(
         .tell(index, life: life, .checked(ticket, authentic: isAuthentic)), at: now + model.checkingTime)
     case .sign(let ticket, let bytes):
@@ -72,7 +73,8 @@ extension World {
         }
       }
     case .answered(let token, let result): answers[token] = result
-    case .reached, .forgetAsk, .notice: break
+    case .notice(let notice): noticed(notice, by: index)
+    case .reached, .forgetAsk: break
     }
   }
 

@@ -28,6 +28,12 @@ public struct Report: Sendable {
   public let lastHop: (median: Int, high: Int)
   /// Frames on all links during the stream.
   public let frames: Int
+  /// Signatures that honest nodes checked, per message delivered to one.
+  public let checks: Double
+  /// Messages that honest nodes passed on before they examined them, per message delivered to one.
+  public let passedUnexamined: Double
+  /// Mean time to a delivery divided by the mean number of links on its way.
+  public let perHop: Duration
   /// Items dropped from full queues.
   public let shed: Int
   /// Mesh partners per living node, lowest, mean, highest.
@@ -58,6 +64,8 @@ public struct Report: Sendable {
   public let peak: Sizes
   /// Whom honest nodes have something against.
   public let accused: Accused
+  /// The worst standing that an honest peer had with an honest node, be it for a moment.
+  public let worstStanding: Standing
 
   /// Whom honest nodes linked with them have something against.
   public struct Accused: Hashable, Sendable {
@@ -92,6 +100,10 @@ public struct Report: Sendable {
     received = Report.spread(since(before.received, world.receivedBytes))
     lastHop = Report.lastHop(world)
     frames = world.traffic.frames - trafficBefore.frames
+    checks = Report.perDelivery(world.traffic.checks, in: world)
+    passedUnexamined = Report.perDelivery(
+      honest.reduce(0) { $0 + Int(clamping: world.node($1)?.counters.passedUnexamined ?? 0) }, in: world)
+    perHop = Report.perHop(world)
     shed = world.traffic.shed
     let degrees = survivors.compactMap { world.node($0)?.snapshot.topics.first?.partners.count }
     mesh = (
@@ -106,6 +118,7 @@ public struct Report: Sendable {
     repeated = world.checkers?.counts[.once] ?? 0
     violations = findings.filter { $0.checker.isSafety }.map(\.description)
     peak = world.checkers?.peak ?? Sizes()
+    worstStanding = world.checkers?.worstStanding ?? .welcome
     accused = scenario.isHard ? Report.accused(in: world) : Accused()
   }
 
@@ -115,6 +128,16 @@ public struct Report: Sendable {
   private static func perDelivery(_ count: Int, in world: World) -> Double {
     let delivered = world.deliveries.count { !world.isHostile($0.participant) }
     return delivered == 0 ? 0 : Double(count) / Double(delivered)
+  }
+
+  private static func perHop(_ world: World) -> Duration {
+    var (time, hops) = (Duration.zero, 0)
+    for delivery in world.deliveries where delivery.hops < 255 {
+      guard let published = world.publications[world.messages[Int(delivery.number)]] else { continue }
+      time += delivery.at - published.at
+      hops += delivery.hops
+    }
+    return hops == 0 ? .zero : time / hops
   }
 
   private static func accused(in world: World) -> Accused {
@@ -185,6 +208,11 @@ public struct Report: Sendable {
       ("bytes sent per node", "\(sent.mean), at most \(sent.high)"),
       ("bytes received per node", "\(received.mean), at most \(received.high)"),
       ("last hop", "\(lastHop.median), at most \(lastHop.high)"),
+      ("latency per hop", "\(Report.rounded(perHop.inMilliseconds)) ms"),
+      (
+        "signatures checked per delivery",
+        "\(Report.rounded(checks)); \(Report.rounded(passedUnexamined * 100)) % after it went on"
+      ),
       ("control share", "\(Report.rounded(controlShare * 100)) %"),
       ("mesh degree", "\(mesh.low)–\(mesh.high), mean \(Report.rounded(mesh.mean))"),
       ("shed", "\(shed)"), ("simulated", "\(Report.rounded(simulated.inSeconds)) s, \(events) events"),
@@ -197,6 +225,7 @@ public struct Report: Sendable {
     return [
       ("hostile", "\(hostile), \(accused.hostile) of them accused by an honest node"),
       ("honest, accused by an honest node", (["\(accused.honest)"] + accused.reasons).joined(separator: " ")),
+      ("worst standing among the honest", worstStanding.rawValue),
       ("within 5 s, before the weather cleared", "\(Report.rounded(promptness * 100)) %"),
       (
         "copies per delivery",
@@ -219,7 +248,9 @@ public struct Report: Sendable {
       ("bytes", "\(bytes)"), ("bytes_per_node", "\(bytesPerNode)"),
       ("sent_mean", "\(sent.mean)"), ("sent_high", "\(sent.high)"), ("received_mean", "\(received.mean)"),
       ("received_high", "\(received.high)"), ("last_hop", "\(lastHop.median)"),
-      ("last_hop_high", "\(lastHop.high)"),
+      ("last_hop_high", "\(lastHop.high)"), ("ms_per_hop", Report.rounded(perHop.inMilliseconds)),
+      ("checks_per_delivery", Report.rounded(checks)),
+      ("gone_on_unexamined", Report.rounded(passedUnexamined)),
       ("control_share", Report.rounded(controlShare)), ("frames", "\(frames)"), ("shed", "\(shed)"),
       ("mesh_mean", Report.rounded(mesh.mean)), ("events", "\(events)"),
       ("simulated_s", Report.rounded(simulated.inSeconds)), ("seed", "\(seed)"),
@@ -228,7 +259,7 @@ public struct Report: Sendable {
       ("accused_hostile", "\(accused.hostile)"), ("accused_honest", "\(accused.honest)"),
       ("peak_seen", "\(peak.seen)"), ("peak_stored_bytes", "\(peak.storedBytes)"),
       ("peak_wants", "\(peak.wants)"),
-      ("peak_per_peer", "\(peak.perPeer)"),
+      ("peak_per_peer", "\(peak.perPeer)"), ("worst_standing", "\"\(worstStanding.rawValue)\""),
       ("violations", "\(violations.count)"), ("fingerprint", "\"\(fingerprint)\""),
     ]
     return "{" + fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"

@@ -61,9 +61,10 @@ public struct Scenario: Sendable {
   /// What everything follows from.
   public var seed: UInt64 = 1
 
-  /// What nodes think of their peers, as their snapshots tell it. Nobody keeps account yet.
+  /// What nodes think of their peers, as they tell it.
   public static let standing: Checkers.Standing = { world, observer, peer in
-    world.node(observer)?.regard(for: peer)
+    guard let regard = world.node(observer)?.regard(for: peer) else { return nil }
+    return Checkers.Regard(score: regard.score, isBlocked: regard.isBlocked)
   }
 
   /// The defaults.

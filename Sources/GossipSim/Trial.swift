@@ -9,8 +9,11 @@ struct Trial {
   private var policy: TopicPolicy
   private var turbulence: Turbulence
   private var inspectedAt = Instant.zero
+  private var judgedAt = Instant.zero
   private var published = 0
 
+  /// How often standings are looked at.
+  private static let judging = Duration.seconds(10)
   /// How long after the weather has cleared nodes have to find one another.
   private static let calm = Duration.seconds(5)
 
@@ -38,9 +41,9 @@ struct Trial {
     beginDisturbances()
     publishStream(progress)
     // While it lasts: afterwards what was seen of an attack fades.
-    if scenario.isHard, var checkers = world.checkers {
-      checkers.standings(in: world, scenario.standing)
-      world.checkers = checkers
+    if scenario.isHard {
+      let worth = world.worth(scenario.standing)
+      world.checkers?.isolation(worth)
     }
     run(until: disturbancesEnd)
     turbulence.clear(&world)
@@ -49,7 +52,7 @@ struct Trial {
     let tally = wait(clearing: clearing)
     progress(1)
     if scenario.isHard { inspect() }
-    conclude(tally)
+    conclude()
     return Report(scenario, world, tally, since: before)
   }
 
@@ -123,6 +126,14 @@ struct Trial {
     for index in 0..<honest {
       if let sizes = world.node(index)?.sizes { world.checkers?.held(sizes, by: index) }
     }
+    // What nodes tell of themselves is heard at once; this is in case they should not.
+    if judgedAt + Trial.judging <= world.now { inspectStandings() }
+  }
+
+  private mutating func inspectStandings() {
+    judgedAt = world.now
+    let injustice = world.injustice(scenario.standing)
+    world.checkers?.injustice(injustice)
   }
 
   // MARK: The stream
@@ -186,13 +197,11 @@ struct Trial {
     return tally
   }
 
-  private mutating func conclude(_ tally: Tally) {
-    guard var checkers = world.checkers else { return }
-    checkers.rest(after: world.events, atMost: scenario.eventsMax)
-    world.checkers = checkers
+  private mutating func conclude() {
+    world.checkers?.rest(after: world.events, atMost: scenario.eventsMax)
     guard scenario.isHard else { return }
-    checkers.injustice(in: world, scenario.standing)
-    if let most = scenario.copiesMax { checkers.cost(Report.copies(in: world), atMost: most) }
-    world.checkers = checkers
+    inspectStandings()
+    let copies = Report.copies(in: world)
+    if let most = scenario.copiesMax { world.checkers?.cost(copies, atMost: most) }
   }
 }

@@ -105,6 +105,8 @@ public struct World: Sendable {
     public var copies = 0
     /// Copies of messages that honest participants got from hostile ones.
     public var hostileCopies = 0
+    /// Signatures that honest participants checked.
+    public var checks = 0
   }
 
   /// What went over the links so far, in all and per participant.
@@ -185,6 +187,8 @@ public struct World: Sendable {
   public func nodeWithin(_ index: Int) -> Node? {
     node(index) ?? (residents[index].body as? Masked)?.node
   }
+  /// Its body, whatever it is; nil if it is dead.
+  public func participant(_ index: Int) -> (any Participant)? { residents[index].body }
   /// Whether it may break every rule.
   public func isHostile(_ index: Int) -> Bool { residents[index].isHostile }
   /// How often this participant has crashed.

@@ -16,7 +16,7 @@ enum ScenarioFile {
     "nodes", "messages", "seed", "dials", "full", "rate", "size", "publishers", "spread", "heal",
     "objects-above",
     "degree", "crashes", "restarts", "latency", "jitter", "loss", "bandwidth", "unsigned", "attack",
-    "disturb",
+    "disturb", "checking", "by-lot",
     "messages-after", "chains", "retention", "patience", "author-rate",
   ]
 
@@ -69,6 +69,8 @@ enum ScenarioFile {
         }
         scenario.disturbances.append(disturbance)
       }
+    case "checking": scenario.network.checkingTime = try Reading.duration(value, key)
+    case "by-lot": if try Reading.flag(value, key) { scenario.policy.examination = .byLot }
     case "messages-after": scenario.messagesAfter = try Reading.number(value, key)
     case "chains": scenario.chains = try Reading.flag(value, key)
     case "patience": scenario.patience = try Reading.duration(value, key)

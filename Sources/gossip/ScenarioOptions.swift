@@ -42,6 +42,9 @@ struct ScenarioOptions: ParsableArguments {
   @Option(name: .long, help: "Mesh degree D of GossipSub; the bounds follow it.")
   var degree: Int?
 
+  @Option(name: .long, help: "Members that push and infection mean to reach from each node. [3]")
+  var fanout: Int?
+
   @Option(name: .long, help: TroopArgument.help)
   var attack: [TroopArgument] = []
 
@@ -68,6 +71,12 @@ struct ScenarioOptions: ParsableArguments {
   @Option(name: .long, help: "Share of the copies of messages that links lose, 0 to 1. [0]")
   var loss: Double?
 
+  @Option(name: .long, help: "How long a signature takes to check, such as 10ms. [0.07ms]")
+  var checking: DurationArgument?
+
+  @Flag(name: .long, help: "Messages of peers that earned it go on before they are examined.")
+  var byLot = false
+
   @Flag(name: .long, help: "Messages are not signed, and named by their content.")
   var unsigned = false
 
@@ -92,10 +101,17 @@ struct ScenarioOptions: ParsableArguments {
     if !attack.isEmpty { scenario.adversaries = attack.map { $0.troop(among: scenario.nodes) } }
     if !disturb.isEmpty { scenario.disturbances = disturb }
     if let degree { scenario.configuration.gossipSub.setDegree(degree) }
+    if let fanout {
+      (scenario.configuration.push.fanout, scenario.configuration.infection.infectionTarget) = (
+        fanout, fanout
+      )
+    }
     if let stagger { scenario.configuration.gossipSub.staggers = stagger }
     if let dontWantSize { scenario.configuration.gossipSub.dontWantSize = dontWantSize }
     if let jitter { scenario.network.jitter = .milliseconds(jitter) }
     if let loss { scenario.network.loss = loss }
+    if let checking { scenario.network.checkingTime = checking.duration }
+    if byLot { scenario.policy.examination = .byLot }
     if unsigned { (scenario.policy.signing, scenario.policy.identification) = (.strictNoSign, .contentHash) }
     if let spread { scenario.policy.spread = spread }
     if let heal { scenario.policy.heal.digestsEvery = heal.duration }

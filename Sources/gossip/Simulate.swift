@@ -15,7 +15,7 @@ struct Simulate: AsyncParsableCommand {
         gossip simulate --scenario Scenarios/100.yaml --spread infection
         gossip simulate --scenario Scenarios/100.yaml --compare
         gossip simulate --attack dropper:30 --attack spoofer:3 --disturb loss:0.1@0s-20s --heal 4s
-        gossip simulate --attacks --spread infection --runs 1
+        gossip simulate --attacks --spread infection --runs 1 --defended
         gossip simulate --swarm --for 2m
 
       --attacks and --swarm bring networks and workloads of their own.
@@ -60,6 +60,9 @@ struct Simulate: AsyncParsableCommand {
     name: [.customLong("runs"), .customLong("seeds")],
     help: "Seeds to average over with --compare or --attacks: this many, from --seed on.")
   var runs = 3
+
+  @Flag(name: .long, help: "With --attacks, only with scores and bars as they are by default.")
+  var defended = false
 
   @Flag(name: .long, help: "One JSON object, or one per line with --compare, --attacks and --swarm.")
   var json = false
@@ -123,7 +126,8 @@ struct Simulate: AsyncParsableCommand {
   }
 
   func complain(of violations: [String]) throws {
-    for violation in violations { Terminal.say("gossip: VIOLATION: \(violation)") }
+    for violation in violations.prefix(20) { Terminal.say("gossip: VIOLATION: \(violation)") }
+    if violations.count > 20 { Terminal.say("gossip: and \(violations.count - 20) more") }
     guard violations.isEmpty else { throw Exit.failed }
   }
 }

@@ -8,6 +8,7 @@ extension Simulate {
     var attacks = Attacks(try table())
     if !options.attack.isEmpty { attacks.adversaries = [nil] + options.attack.map { $0.adversary } }
     if let spread = options.spread { attacks.manners = [spread] }
+    if defended { attacks.defences.removeAll { $0.name == "off" } }
     attacks.seeds = (0..<UInt64(runs)).map { attacks.scenario.seed &+ $0 }
     var bar = ProgressBar("attacking")
     let rows: [Attacks.Row]

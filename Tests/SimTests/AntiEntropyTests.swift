@@ -78,6 +78,31 @@ import Testing
     #expect(caughtUp)
   }
 
+  /// Each newcomer keeps what it was told for as long as if it were new, and so a chain of them keeps a message alive
+  /// beyond the memory of the others.
+  @Test func `brings a message again that newcomers told one another until the others had forgotten it`() {
+    let policy = TopicPolicy(heal: .digests(every: .seconds(4)), retention: .during(.seconds(60)))
+    func again(newcomers: Int) -> Bool? {
+      var world = World(seed: 1)
+      world.checkers = Checkers()
+      func join() {
+        let index = world.add()
+        world.tell(index, .subscribe("t", policy))
+        for other in 0..<index { world.connect(index, other) }
+      }
+      for _ in 0..<3 { join() }
+      world.run(for: .seconds(2))
+      world.publish("old", to: "t", by: 0)
+      for _ in 0..<newcomers {
+        world.run(for: .seconds(50))
+        join()
+      }
+      world.run(for: .seconds(60))
+      return world.checkers?.findings.contains { $0.checker == .once }
+    }
+    #expect(again(newcomers: 1) == false && again(newcomers: 2) == true)
+  }
+
   @Test func `completes what loses 70 % of all copies`() {
     var model = NetworkModel()
     model.loss = 0.7

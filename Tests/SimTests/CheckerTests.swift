@@ -147,10 +147,44 @@ private struct Wrong: Participant {
 
   @Test func `sees honest peers that are blocked`() throws {
     var scenario = small
-    scenario.standing = { world, observer, peer in (0, observer == 0 && peer == world.peer(1)) }
+    scenario.standing = { world, observer, peer in
+      Checkers.Regard(score: 0, isBlocked: observer == 0 && peer == world.peer(1))
+    }
     let report = try scenario.run()
-    let isFound = Set(report.findings.map(\.checker)) == [.just]
-    #expect(isFound && !report.violations.isEmpty, "\(report.findings)")
+    #expect(report.findings.map(\.checker) == [.just] && report.violations.count == 1, "\(report.findings)")
+  }
+
+  @Test func `sees honest peers that were blocked for a while`() throws {
+    var scenario = small
+    scenario.disturbances = [Disturbance(.load(1), until: .seconds(40))]
+    scenario.standing = { world, observer, peer in
+      let isNight = (Instant.zero + .seconds(12)..<Instant.zero + .seconds(30)).contains(world.now)
+      return Checkers.Regard(score: 0, isBlocked: isNight && observer == 0 && peer == world.peer(1))
+    }
+    let report = try scenario.run()
+    #expect(report.findings.map(\.checker) == [.just], "\(report.findings)")
+  }
+
+  @Test func `hears of honest peers that were blocked for a moment`() {
+    var world = World(seed: 1)
+    world.checkers = Checkers()
+    for _ in 0..<3 { world.add() }
+    for other in 1...2 { world.connect(0, other) }
+    world.tell(0, .score(world.peer(1), -1e6))
+    world.tell(0, .score(world.peer(1), 0))
+    world.run(for: .seconds(1))
+    #expect(world.node(0)?.regard(for: world.peer(1)).isBlocked == false)
+    #expect(world.checkers?.findings.map(\.checker) == [.just] && world.checkers?.worstStanding == .blocked)
+  }
+
+  @Test func `hears of honest peers that were barred for a moment`() {
+    var world = World(seed: 1)
+    world.checkers = Checkers()
+    for _ in 0..<3 { world.add() }
+    for other in 1...2 { world.connect(0, other) }
+    world.tell(0, .bar(world.peer(1), for: .seconds(1)))
+    world.run(for: .seconds(5))
+    #expect(world.checkers?.findings.map(\.checker) == [.just] && world.checkers?.worstStanding == .welcome)
   }
 
   @Test(arguments: [(-1.0, 0), (0.0, 1), (1.0, 1)])
@@ -159,7 +193,7 @@ private struct Wrong: Participant {
     scenario.topology = .full
     scenario.adversaries = [Scenario.Troop(.garbler, 1)]
     scenario.standing = { world, observer, peer in
-      observer != 0 ? nil : (world.place(of: peer) == 5 ? score : 0, false)
+      observer != 0 ? nil : Checkers.Regard(score: world.place(of: peer) == 5 ? score : 0)
     }
     #expect(try scenario.run().findings.count { $0.checker == .isolated } == found)
   }

@@ -54,22 +54,6 @@ struct Budgets: Sendable {
     exceeded &+= 1
     return .nanoseconds(excess)
   }
-
-  private func excess(
-    _ count: Int, _ size: Int, _ kind: BudgetClass, _ now: Instant, _ parameters: BudgetParameters
-  ) -> Duration {
-    let (place, limits) = (kind.index, parameters[kind])
-    return max(
-      things[place].excess(count, limits.things, now), bytes[place].excess(size, limits.bytes, now))
-  }
-
-  private mutating func take(
-    _ count: Int, _ size: Int, _ kind: BudgetClass, _ now: Instant, _ parameters: BudgetParameters
-  ) {
-    let (place, limits) = (kind.index, parameters[kind])
-    things[place].take(count, limits.things, now)
-    bytes[place].take(size, limits.bytes, now)
-  }
 }
 
 /// Kinds of what a peer sends, each with a budget of its own.

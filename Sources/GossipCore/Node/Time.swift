@@ -41,7 +41,7 @@ public struct Instant: Hashable, Comparable, Sendable {
 extension Duration {
   /// The duration in whole nanoseconds, saturating at ± 292 years.
   public var nanoseconds: Int64 {
-    // 10⁹ is 2⁹ · 5⁹: what lasts less than two hours is divided in one word.
+    // 10⁹ is 2⁹ · 5⁹: what lasts less than 78 minutes is divided in one word.
     if let short = UInt64(exactly: attoseconds &>> 9) { return Int64(short / 1_953_125) }
     return Int64(clamping: attoseconds / 1_000_000_000)
   }

@@ -75,10 +75,11 @@ public enum Adversary: String, CaseIterable, Hashable, Sendable {
   /// Whether somebody honest can tell that a rule was broken, or a duty neglected, from what this peer did to it.
   ///
   /// What is left undone is seen only where something was promised: a neighbour that never passes anything on may be
-  /// one that always gets it from us. Delay is no fault, a flood of valid messages is none either; a liar claims what
-  /// could be true; who reads nothing may be slow; an eclipser is kind to all but its victim; and of those who
-  /// equivocate only whoever meets both messages knows. Where messages come only when asked for, forgeries that nobody
-  /// asked for are not even looked at; and an offer that nobody needs breaks no promise.
+  /// one that always gets it from us. Delay is no fault, a flood of valid messages is none either, and a cut link may be
+  /// the network's doing (who cuts many is asked last, not thought worse of); a liar claims what could be true; who reads
+  /// nothing may be slow; an eclipser is kind to all but its victim; and of those who equivocate only whoever meets both
+  /// messages knows. Where messages come only when asked for, forgeries that nobody asked for are not even looked at; and
+  /// an offer that nobody needs breaks no promise.
   public func isObservable(in manner: Manner) -> Bool {
     switch self {
     case .iwantSpammer, .spammer, .garbler, .graftFlooder, .earlyRegrafter: true
@@ -86,8 +87,8 @@ public enum Adversary: String, CaseIterable, Hashable, Sendable {
     case .promiseBreaker: manner != .gossipSub
     case .spoofer, .invalidSender: manner != .advert && manner != .infection
     case .circulator: manner != .push  // a burst may come again
-    case .disrupter: manner == .digestFirst
-    case .dropper, .delayer, .flooder, .liar, .equivocator, .craver, .silent, .censor, .covertFlash,
+    case .dropper, .delayer, .disrupter, .flooder, .liar, .equivocator, .craver, .silent, .censor,
+      .covertFlash,
       .slowReader, .replayer, .eclipser, .colocatedCrowd, .coldBoot:
       false
     }
@@ -119,8 +120,8 @@ public enum Adversary: String, CaseIterable, Hashable, Sendable {
     case .dropper, .covertFlash: Dropping()
     case .delayer: Delaying()
     case .promiseBreaker: BreakingPromises()
-    case .liar: Lying()
-    case .craver: Craving()
+    case .liar: Answering.liar
+    case .craver: Answering.craver
     case .silent: Silence()
     case .withholder: Withholding()
     case .censor: Censoring()

@@ -53,35 +53,23 @@ struct BreakingPromises: Trick {
   mutating func send(_ frame: Frame, to peer: PeerID, _ scene: inout Scene) -> Frame { frame.withoutMessages }
 }
 
-/// Answers every offer with "I have it", so that the offering stops; and never tells anybody.
+/// Answers every offer with one word, never tells anybody, and hears nothing else about messages.
 ///
-/// Source: Casper, "Network Communication": nodes that are already infected.
-/// Observable: hardly; it claims to have what it could not have.
-struct Lying: Trick {
+/// The *liar* has whatever it is offered, so that the offering stops. Hardly observable: it claims to have what it could
+/// not have. The *craver* wants it, however often it was given it: it looks newly infected each time. Observable: wants
+/// of what it was given before.
+/// Source: Casper, "Network Communication": nodes that are already infected; the same from the other side.
+struct Answering: Trick {
+  /// What to say to the offer of these ids.
+  let word: @Sendable ([MessageID], Manner) -> Control
+
+  static let liar = Answering { $1 == .gossipSub ? .dontWant($0) : .held($0) }
+  static let craver = Answering { ids, _ in .want(ids) }
+
   mutating func hear(_ input: Node.Input, _ scene: inout Scene) -> Node.Input? {
     guard case .received(let frame, let peer) = input else { return input }
     let offered = frame.offered
-    if frame.manner == scene.manner, !offered.isEmpty {
-      scene.say([scene.manner == .gossipSub ? .dontWant(offered) : .held(offered)], to: peer)
-    }
-    return .received(frame.withoutMessages.withoutOffers, from: peer)
-  }
-
-  mutating func send(_ frame: Frame, to peer: PeerID, _ scene: inout Scene) -> Frame {
-    frame.withoutMessages.withoutOffers
-  }
-}
-
-/// Wants whatever it is offered, however often it was given it, and never tells anybody: it looks newly infected
-/// each time.
-///
-/// Source: Casper, "Network Communication", seen from the other side.
-/// Observable: wants of what it was given before.
-struct Craving: Trick {
-  mutating func hear(_ input: Node.Input, _ scene: inout Scene) -> Node.Input? {
-    guard case .received(let frame, let peer) = input else { return input }
-    let offered = frame.offered
-    if frame.manner == scene.manner, !offered.isEmpty { scene.say([.want(offered)], to: peer) }
+    if frame.manner == scene.manner, !offered.isEmpty { scene.say([word(offered, scene.manner)], to: peer) }
     return .received(frame.withoutMessages.withoutOffers, from: peer)
   }
 
