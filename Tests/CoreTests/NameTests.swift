@@ -136,6 +136,19 @@ import Testing
     #expect(!(composed < decomposed))
   }
 
+  @Test func `differs if one byte does, wherever it is`() {
+    for size in 1...33 {
+      let name = String(repeating: "a", count: size)
+      #expect(Topic(name) == Topic(String(Array(name))))
+      for place in 0..<size {
+        var other = Array(name.utf8)
+        other[place] = 0x62
+        #expect(Topic(name) != Topic(String(decoding: other, as: UTF8.self)))
+      }
+      #expect(Topic(name) != Topic(name + "a"))
+    }
+  }
+
   @Test func `is ordered by its bytes`() {
     let ordered: [Topic] = ["", "A", "B", "a", "a\u{0}", "ab", "b", "e\u{301}", "\u{e9}", "\u{1f701}"]
     #expect(ordered.shuffled().sorted() == ordered)

@@ -37,6 +37,18 @@ import Testing
     #expect((Duration.seconds(-1) / 3).nanoseconds == -333_333_333)
   }
 
+  @Test func `counts nanoseconds alike however long it is`() {
+    for shift in 0..<127 {
+      for offset: Int128 in [-1, 0, 1] {
+        let attoseconds = ((1 as Int128) << Int128(shift)) + offset
+        for signed in [attoseconds, -attoseconds] {
+          let expected = Int64(clamping: signed / 1_000_000_000)
+          #expect(Duration(attoseconds: signed).nanoseconds == expected, "2^\(shift)")
+        }
+      }
+    }
+  }
+
   // GS-149
   @Test func `holds for 49 days and for 200 years`() {
     for start in [Duration.seconds(49 * 86_400 + 61_635), .seconds(200 * 365 * 86_400)] {

@@ -65,6 +65,20 @@ import Testing
     #expect(lone.tell(.checked(next.ticket, authentic: true)).resumed == [peer(2)])
   }
 
+  @Test func `that is off reads on whatever comes, and keeps out who is barred`() {
+    let lone = Lone.onMesh(of: 3) {
+      $0.firewall.isOn = false
+      $0.firewall.budgets.messages.things = Budget(rate: 1, burst: 1)
+    }
+    lone.checksAtOnce = false
+    let told = lone.hear(messages: (1...600).map { .by(peer(9), $0) }, from: peer(1))
+    #expect(told.paused == [] && told.observed == [])
+    #expect(told.toCheck.count == 600 && lone.sizes.guarded == 0)
+    lone.tell(.bar(peer(2), for: nil))
+    lone.hear(.by(peer(8), 1), from: peer(2))
+    #expect(lone.sizes.checks == 600 && lone.sizes.barred == 1)
+  }
+
   // BT-41
   @Test func `breaks nobody's promise by its own overload`() {
     let lone = Lone.onMesh(of: 3) { $0.limits.checksOpen = 1 }

@@ -17,12 +17,20 @@ struct Budgets: Sendable {
 
     /// How much later than allowed it would be full after `amount` more; not positive if that is within the budget.
     func excess(_ amount: Int, _ budget: Budget, _ now: Instant) -> Duration {
-      max(full, now) + budget.time(amount) - now - budget.burstTime
+      var copy = self
+      return .nanoseconds(copy.charge(amount, budget, now))
     }
 
-    mutating func take(_ amount: Int, _ budget: Budget, _ now: Instant) {
+    mutating func take(_ amount: Int, _ budget: Budget, _ now: Instant) { _ = charge(amount, budget, now) }
+
+    /// Takes so much, whether it is there or not.
+    /// - Returns: how much later than allowed it is full now, in nanoseconds; not positive if that is within the budget.
+    mutating func charge(_ amount: Int, _ budget: Budget, _ now: Instant) -> Int64 {
+      let (now, burst) = (max(now.nanoseconds, -.max), budget.nanoseconds(budget.burst))
+      let then = max(full.nanoseconds, now).adding(budget.nanoseconds(amount))
       // No debt larger than a burst: whoever stops is free again soon.
-      full = min(max(full, now) + budget.time(amount), now + budget.burstTime + budget.burstTime)
+      full = Instant(nanoseconds: min(then, now.adding(burst).adding(burst)))
+      return then.adding(-now).adding(-burst)
     }
   }
 
@@ -51,11 +59,12 @@ struct Budgets: Sendable {
   mutating func charge(
     _ count: Int, _ size: Int, of kind: BudgetClass, at now: Instant, _ parameters: BudgetParameters
   ) -> Duration {
-    let excess = excess(count, size, kind, now, parameters)
-    take(count, size, kind, now, parameters)
-    guard excess > .zero else { return .zero }
+    let (place, limits) = (kind.index, parameters[kind])
+    let excess = max(
+      things[place].charge(count, limits.things, now), bytes[place].charge(size, limits.bytes, now))
+    guard excess > 0 else { return .zero }
     exceeded &+= 1
-    return excess
+    return .nanoseconds(excess)
   }
 
   private func excess(
@@ -102,16 +111,27 @@ public struct Budget: Hashable, Sendable {
   public init(rate: Int, burst: Int) { (self.rate, self.burst) = (rate, burst) }
 
   /// How long it takes until so much is there again.
-  func time(_ amount: Int) -> Duration {
+  func time(_ amount: Int) -> Duration { .nanoseconds(nanoseconds(amount)) }
+
+  fileprivate func nanoseconds(_ amount: Int) -> Int64 {
+    let (amount, divisor) = (UInt64(max(0, amount)), UInt64(max(1, rate)))
+    let (product, overflow) = amount.multipliedReportingOverflow(by: 1_000_000_000)
+    if !overflow { return Int64(clamping: product / divisor) }
     // 128 bits: no amount is too large.
-    let product = UInt64(max(0, amount)).multipliedFullWidth(by: 1_000_000_000)
-    let divisor = UInt64(max(1, rate))
-    guard product.high < divisor else { return .nanoseconds(Int64.max) }
-    let quotient = divisor.dividingFullWidth(product).quotient
-    return .nanoseconds(Int64(clamping: quotient))
+    let wide = amount.multipliedFullWidth(by: 1_000_000_000)
+    guard wide.high < divisor else { return .max }
+    return Int64(clamping: divisor.dividingFullWidth(wide).quotient)
   }
 
   var burstTime: Duration { time(burst) }
+}
+
+extension Int64 {
+  /// The sum; saturates.
+  fileprivate func adding(_ other: Int64) -> Int64 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? (other < 0 ? .min : .max) : sum
+  }
 }
 
 /// Parameters of the budgets.

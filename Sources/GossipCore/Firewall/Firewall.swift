@@ -49,6 +49,8 @@ struct Firewall: Sendable {
 
   /// A peer came, or came back.
   mutating func connected(_ peer: PeerID, _ ip: [UInt8], at now: Instant, _ seen: inout SeenFilter) {
+    // One that is off knows no peers.
+    guard parameters.isOn else { return }
     departed.remove(peer)
     peers[peer, default: Guarded(allowance: Allowance(parameters.allowance))].isConnected = true
     peers[peer]!.ip = ip
@@ -82,22 +84,26 @@ struct Firewall: Sendable {
   // MARK: Unchecked messages
 
   /// A message of the peer is unchecked.
-  mutating func charge(_ peer: PeerID, _ size: Int) {
-    _ = peers[peer]?.allowance.charge(size, parameters.allowance)
+  /// - Returns: whether its queue is full now, and was not before.
+  mutating func charge(_ peer: PeerID, _ size: Int) -> Bool {
+    guard let place = peers.index(forKey: peer) else { return false }
+    return peers.values[place].allowance.charge(size, parameters.allowance)
   }
   /// One is not any more.
-  mutating func discharge(_ peer: PeerID, _ size: Int) {
-    _ = peers[peer]?.allowance.discharge(size, parameters.allowance)
+  /// - Returns: whether its queue has room again.
+  mutating func discharge(_ peer: PeerID, _ size: Int) -> Bool {
+    guard let place = peers.index(forKey: peer) else { return false }
+    return peers.values[place].allowance.discharge(size, parameters.allowance)
   }
   /// One proved right.
   /// - Parameter wasExamined: only what was examined earns trust; what needed no examination anybody can make.
-  mutating func verified(_ peer: PeerID, wasExamined: Bool, at now: Instant) {
-    guard let place = peers.index(forKey: peer) else { return }
-    if wasExamined {
-      _ = peers.values[place].allowance.verified(parameters.allowance)
-      peers.values[place].lot.verified(parameters.lot)
-    }
+  /// - Returns: whether its queue has room again, since it may be longer now.
+  mutating func verified(_ peer: PeerID, wasExamined: Bool, at now: Instant) -> Bool {
+    guard let place = peers.index(forKey: peer) else { return false }
     if gater != nil { gater!.delivered(from: peers.values[place].ip, at: now) }
+    guard wasExamined else { return false }
+    peers.values[place].lot.verified(parameters.lot)
+    return peers.values[place].allowance.verified(parameters.allowance)
   }
   /// One proved wrong: the peer has to earn its places anew.
   mutating func failed(_ peer: PeerID, at now: Instant) {
@@ -185,8 +191,8 @@ struct Firewall: Sendable {
   mutating func throttles(at now: Instant) { gater?.throttles(at: now) }
   /// Another copy came, or an ignored message.
   mutating func duplicated(_ peer: PeerID, at now: Instant) {
-    guard gater != nil, let ip = peers[peer]?.ip else { return }
-    gater!.duplicated(from: ip, at: now)
+    guard gater != nil, let place = peers.index(forKey: peer) else { return }
+    gater!.duplicated(from: peers.values[place].ip, at: now)
   }
   mutating func ignored(_ peer: PeerID, at now: Instant) {
     guard gater != nil, let ip = peers[peer]?.ip else { return }
@@ -234,6 +240,9 @@ extension Control {
 
 /// Parameters of the firewall.
 public struct FirewallParameters: Hashable, Sendable {
+  /// False among nodes that trust each other: nothing is counted, and nobody is paused, gated or told apart as giver. Who
+  /// is barred stays barred.
+  public var isOn = true
   /// Unchecked messages a peer may have with us.
   public var allowance = AllowanceParameters()
   /// How much of each kind a peer may send.

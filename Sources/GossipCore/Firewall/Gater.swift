@@ -107,9 +107,9 @@ struct Gater: Sendable {
   mutating func rejected(from ip: [UInt8], at now: Instant) { count(ip, now) { $0.rejected += 1 } }
 
   private mutating func count(_ ip: [UInt8], _ now: Instant, _ add: (inout Source) -> Void) {
-    guard sources[ip] != nil else { return }
-    decay(ip, now)
-    add(&sources[ip]!)
+    guard let place = sources.index(forKey: ip) else { return }
+    decay(place, now)
+    add(&sources.values[place])
   }
 
   // MARK: Admission
@@ -119,9 +119,9 @@ struct Gater: Sendable {
     guard let lastThrottled, now - lastThrottled <= parameters.quiet else { return 1 }
     decay(now)
     guard throttled > 0, validated == 0 || throttled / validated >= parameters.threshold else { return 1 }
-    guard sources[ip] != nil else { return 1 }
-    decay(ip, now)
-    let source = sources[ip]!
+    guard let place = sources.index(forKey: ip) else { return 1 }
+    decay(place, now)
+    let source = sources.values[place]
     let total =
       source.delivered + parameters.duplicateWeight * source.duplicates
       + parameters.ignoreWeight * source.ignored + parameters.rejectWeight * source.rejected
@@ -152,14 +152,14 @@ struct Gater: Sendable {
     tick = next
   }
 
-  private mutating func decay(_ ip: [UInt8], _ now: Instant) {
-    let next = tick(at: now)
-    guard let last = sources[ip]?.tick, next > last else { return }
+  private mutating func decay(_ place: Int, _ now: Instant) {
+    let (next, last) = (tick(at: now), sources.values[place].tick)
+    guard next > last else { return }
     let factor = Gater.power(parameters.sourceDecay, next - last)
     for counter in [\Source.delivered, \.duplicates, \.ignored, \.rejected] {
-      sources[ip]![keyPath: counter] = faded(sources[ip]![keyPath: counter], factor)
+      sources.values[place][keyPath: counter] = faded(sources.values[place][keyPath: counter], factor)
     }
-    sources[ip]!.tick = next
+    sources.values[place].tick = next
   }
 
   private func faded(_ value: Double, _ factor: Double) -> Double {

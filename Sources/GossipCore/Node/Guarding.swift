@@ -8,14 +8,12 @@ extension Node {
 
   /// A message of the peer is unchecked from now on.
   mutating func charge(_ peer: PeerID, _ message: Message) {
-    commons.firewall.charge(peer, message.wire.bytes.count)
-    settleReading(peer)
+    if commons.firewall.charge(peer, message.wire.bytes.count) { settleReading(peer) }
   }
 
   /// One is not any more.
   mutating func discharge(_ peer: PeerID, _ message: Message) {
-    commons.firewall.discharge(peer, message.wire.bytes.count)
-    settleReading(peer)
+    if commons.firewall.discharge(peer, message.wire.bytes.count) { settleReading(peer) }
   }
 
   /// Takes a frame out of its peer's budgets; who is over them is not read from for a while.

@@ -434,9 +434,9 @@ extension Node {
       message.id, by: holders, on: message.topic, ranks: policy.spread != .digestFirst && !isHealed,
       at: commons.now)
     commons.duplicates?.insert(message.id, at: commons.now)
-    commons.firewall.verified(
+    let hasRoom = commons.firewall.verified(
       holders[0], wasExamined: message.wire.signature != nil || policy.isJudged, at: commons.now)
-    settleReading(holders[0])
+    if hasRoom { settleReading(holders[0]) }
     for holder in holders {
       if let giver = commons.firewall.giver(holder) { commons.seen.give(message.id, from: giver) }
     }

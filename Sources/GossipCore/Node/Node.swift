@@ -69,8 +69,12 @@ public struct Node: Sendable {
     if commons.reputation.hasNotices { tellStandings() }
     if !commons.store.withdrawn.isEmpty { tellWithdrawn() }
     commons.outbox.flush(into: &commons.surfaced, &commons.counters)
-    effects.append(contentsOf: commons.surfaced)
-    commons.surfaced.removeAll(keepingCapacity: true)
+    if effects.isEmpty {
+      swap(&effects, &commons.surfaced)
+    } else {
+      effects.append(contentsOf: commons.surfaced)
+      commons.surfaced.removeAll(keepingCapacity: true)
+    }
   }
 
   private mutating func take(_ input: Input) {

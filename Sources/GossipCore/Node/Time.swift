@@ -41,11 +41,9 @@ public struct Instant: Hashable, Comparable, Sendable {
 extension Duration {
   /// The duration in whole nanoseconds, saturating at ± 292 years.
   public var nanoseconds: Int64 {
-    let (seconds, attoseconds) = components
-    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    guard !overflow else { return seconds < 0 ? .min : .max }
-    let (sum, overflowed) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
-    return overflowed ? (seconds < 0 ? .min : .max) : sum
+    // 10⁹ is 2⁹ · 5⁹: what lasts less than two hours is divided in one word.
+    if let short = UInt64(exactly: attoseconds &>> 9) { return Int64(short / 1_953_125) }
+    return Int64(clamping: attoseconds / 1_000_000_000)
   }
 
   /// The duration in seconds, for people and for reports.

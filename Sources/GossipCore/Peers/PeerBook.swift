@@ -54,8 +54,8 @@ public struct PeerBook: Sendable {
   func entry(_ peer: PeerID) -> Entry? { entries[peer] }
 
   mutating func update<R>(_ peer: PeerID, _ body: (inout Entry) -> R) -> R? {
-    guard entries[peer] != nil else { return nil }
-    return body(&entries[peer]!)
+    guard let place = entries.index(forKey: peer) else { return nil }
+    return body(&entries.values[place])
   }
 
   // MARK: What happens to peers

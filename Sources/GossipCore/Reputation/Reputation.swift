@@ -55,7 +55,8 @@ public struct Reputation: Sendable {
   private var records: OrderedDictionary<PeerID, Record> = [:]
   /// Who left and is remembered, in the order of leaving.
   private var departed: OrderedDictionary<PeerID, Instant> = [:]
-  private var places: [Topic: Int] = [:]
+  /// Ordered not for its order: a few topics are found faster by comparing than by hashing.
+  private var places: OrderedDictionary<Topic, Int> = [:]
   private var scored: [Scored?] = []
   private var freePlaces: [Int] = []
   private var colocation: Colocation

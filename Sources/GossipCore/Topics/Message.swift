@@ -111,19 +111,9 @@ public struct WireMessage: Sendable {
   /// Whether the `seqno` field is there, whatever it says.
   public var hasSequence: Bool { !seqno.isMissing }
 
-  /// Whether another encoding has the same bytes; eight at a time, since most comparisons are of equal ones.
+  /// Whether another encoding has the same bytes.
   func hasSameBytes(as other: [UInt8]) -> Bool {
-    guard bytes.count == other.count else { return false }
-    let (mine, theirs) = unsafe (bytes.span.bytes, other.span.bytes)
-    var offset = 0
-    while offset + 8 <= bytes.count {
-      guard
-        unsafe mine.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
-          == theirs.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
-      else { return false }
-      offset += 8
-    }
-    return bytes[offset...] == other[offset...]
+    unsafe bytes.span.bytes.isEqual(to: other.span.bytes)
   }
 
   /// What stands in front of the bytes an author signs.

@@ -19,9 +19,7 @@ extension Topic: Hashable {
   /// Whether the UTF-8 bytes are equal.
   public static func == (a: Topic, b: Topic) -> Bool {
     var (x, y) = (a.name, b.name)
-    return x.withUTF8 { x in
-      y.withUTF8 { y in unsafe x.count == y.count && x.elementsEqual(y) }
-    }
+    return x.withUTF8 { x in y.withUTF8 { y in unsafe x.span.bytes.isEqual(to: y.span.bytes) } }
   }
 
   /// Hashes the UTF-8 bytes, which end where the next value begins.

@@ -101,6 +101,24 @@ public struct ProtobufReader {
 }
 
 extension RawSpan {
+  /// Whether these are the same bytes; eight at a time, since most comparisons are of equal ones.
+  func isEqual(to other: RawSpan) -> Bool {
+    guard byteCount == other.byteCount else { return false }
+    var offset = 0
+    while offset + 8 <= byteCount {
+      guard
+        unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+          == other.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      else { return false }
+      offset += 8
+    }
+    while offset < byteCount {
+      guard byte(at: offset) == other.byte(at: offset) else { return false }
+      offset += 1
+    }
+    return true
+  }
+
   /// The byte at `offset`, bounds checked.
   @inline(__always)
   func byte(at offset: Int) -> UInt8 {

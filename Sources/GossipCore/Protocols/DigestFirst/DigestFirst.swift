@@ -210,8 +210,16 @@ public struct DigestFirst: Dissemination {
 
   /// Only from partners, only what was asked for or is small, and only what its digest said.
   public mutating func admits(_ message: Message, from peer: PeerID, _ commons: inout Commons) -> Bool {
-    if getsStraight(message, from: peer, commons.me) { return true }
-    guard mayBring(message, peer, &commons) else {
+    if message.wire.way == .subOverlay {
+      switch part(of: peer, in: message, commons.me) {
+      case .giver: return true
+      case .partner: break
+      case .none:
+        commons.observe(.outsider, of: peer)
+        lookElsewhere(for: message.id, than: peer, &commons)
+        return false
+      }
+    } else if !isAdmitted(peer, on: message.topic, &commons) {
       lookElsewhere(for: message.id, than: peer, &commons)
       return false
     }
@@ -232,13 +240,6 @@ public struct DigestFirst: Dissemination {
       return false
     }
     return true
-  }
-
-  private mutating func mayBring(_ message: Message, _ peer: PeerID, _ commons: inout Commons) -> Bool {
-    guard message.wire.way == .subOverlay else { return isAdmitted(peer, on: message.topic, &commons) }
-    if arePartners(commons.me, peer, amongRecipientsOf: message) { return true }
-    commons.observe(.outsider, of: peer)
-    return false
   }
 
   /// Those who offer are asked in the order of their offers. A late answer is no fault.

@@ -20,17 +20,19 @@ extension DigestFirst {
     return sets.partners(of: commons.me).filter { commons.isMember($0, of: message.topic) }
   }
 
-  /// Whether the two are partners in the overlay of this message.
-  func arePartners(_ me: PeerID, _ peer: PeerID, amongRecipientsOf message: Message) -> Bool {
-    guard let (drawn, _) = overlay(of: message) else { return false }
-    var sets = drawn
-    return sets.arePartners(me, peer)
+  /// What a peer is to us in the overlay of one message.
+  enum Part {
+    /// Its author, who gives it to us since we have no part in routing it.
+    case giver
+    case partner
+    case none
   }
 
-  /// Whether we have no part in routing the message, and its author gives it to us.
-  func getsStraight(_ message: Message, from peer: PeerID, _ me: PeerID) -> Bool {
-    guard message.wire.way == .subOverlay, message.author == peer else { return false }
-    return overlay(of: message)?.unable.contains(me) ?? false
+  func part(of peer: PeerID, in message: Message, _ me: PeerID) -> Part {
+    guard let (drawn, unable) = overlay(of: message) else { return .none }
+    if message.author == peer, unable.contains(me) { return .giver }
+    var sets = drawn
+    return sets.arePartners(me, peer) ? .partner : .none
   }
 
   /// The fanout sets of author and recipients, and those of them who only receive.
