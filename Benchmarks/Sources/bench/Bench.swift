@@ -9,10 +9,10 @@ typealias Host = GossipHost.Host
 ///     bench all [key=value …]       the standard set as tables       json runs only large gossip allocations …
 ///     bench compare LATEST COMMITTED [strict=1]                      two files of `all` beside each other
 ///
-///     bench w1 [key=value …]        20 hosts in one process          n size m window publishers sign rate dials deaf queue
+///     bench w1 [key=value …]        20 hosts in one process          n size m window publishers sign rate dials deaf queue defence=on|off|all
 ///     bench w2 [key=value …]        two processes, one link          size m window sign
-///     bench router [key=value …]    one node, no sockets             size m copies peers sign
-///     bench flood [key=value …]     a process that floods one host  kind=signed|garbage n size rate seconds budget limited
+///     bench router [key=value …]    one node, no sockets             size m copies peers sign defence
+///     bench flood [key=value …]     a process that floods one host  kind=signed|garbage n size rate seconds budget limited nice
 ///     bench loss                    W1 at the extremes of window and size; exit code 1 if anything is lost
 ///     bench idle [key=value …]      resident memory per connection   hosts
 ///     bench simulate [key=value …]  the simulator                    nodes messages rate size seed dials publishers
@@ -44,6 +44,7 @@ struct Bench {
     case "w2-receiver": try await Pair.receive(settings)
     case "router": try Router(settings).run().print()
     case "flood": try await Flood(settings).run().print()
+    case "flood-victim": try await Victim.run(settings)
     case "flood-sender": try Flooder(settings).run()
     case "loss":
       let outcome = try Suite(Settings(rest + ["only=loss"])).run()

@@ -41,15 +41,27 @@ struct Case: Sendable {
     (figure, .other(name: "go", value))
   }
 
-  static let all: [Case] = network + spreads + links + loss + others
+  /// The same without what guards against peers: it may cost a tenth.
+  private static func undefended(_ key: String) -> (figure: String, Rival) {
+    ("cpu_us_per_delivery", .own(key: key, name: "undefended"))
+  }
+
+  static let all: [Case] = network + spreads + links + loss + floods + others
 
   private static let network: [Case] = [
     Case(
       key: "w1-1k-strict", title: "W1 1 KiB signed", arguments: ["w1", "window=64", "m=2000"],
       rivals: [
         go("cpu_us_per_delivery", 256), go("lo_bytes_per_delivery", 9_673), go("rss_mib", 110),
-        go("lat_ms_p50", 107), go("lat_ms_p99", 310),
+        go("lat_ms_p50", 107), go("lat_ms_p99", 310), undefended("w1-1k-strict-undefended"),
       ]),
+    Case(
+      key: "w1-1k-strict-all", title: "W1 1 KiB signed, gater and second filter",
+      arguments: ["w1", "window=64", "m=2000", "defence=all"],
+      rivals: [undefended("w1-1k-strict-undefended")]),
+    Case(
+      key: "w1-1k-strict-undefended", title: "W1 1 KiB signed, no scores, no firewall",
+      arguments: ["w1", "window=64", "m=2000", "defence=off"]),
     Case(
       key: "w1-1k-strict-w4", title: "W1 1 KiB signed, window 4", arguments: ["w1", "window=4", "m=1000"],
       rivals: [
@@ -58,7 +70,13 @@ struct Case: Sendable {
       ]),
     Case(
       key: "w1-1k-none", title: "W1 1 KiB unsigned", arguments: ["w1", "window=64", "sign=none", "m=4000"],
-      rivals: [go("cpu_us_per_delivery", 143), go("lo_bytes_per_delivery", 7_546)]),
+      rivals: [
+        go("cpu_us_per_delivery", 143), go("lo_bytes_per_delivery", 7_546),
+        undefended("w1-1k-none-undefended"),
+      ]),
+    Case(
+      key: "w1-1k-none-undefended", title: "W1 1 KiB unsigned, no scores, no firewall",
+      arguments: ["w1", "window=64", "sign=none", "m=4000", "defence=off"]),
     Case(
       key: "w1-64k-strict", title: "W1 64 KiB signed, window 2",
       arguments: ["w1", "size=65536", "window=2", "m=200"],
@@ -128,6 +146,18 @@ struct Case: Sendable {
     Case(
       key: "loss-\(size)-w\(window)", title: "W1 \(Figures.bytes(size)) signed, window \(window)",
       arguments: ["w1", "size=\(size)", "window=\(window)", "m=\(messages)"], runs: 1)
+  }
+
+  private static let floods: [Case] = ["signed", "garbage"].map { kind in
+    Case(
+      key: "flood-\(kind)", title: "Flood of \(kind) messages, honest p99",
+      arguments: ["flood", "kind=\(kind)", "seconds=5"],
+      shape: .figure(
+        key: "p99_ratio", unit: "times calm",
+        more: [
+          ("calm_ms_p50", "ms p50 calm"), ("calm_ms_p99", "ms p99 calm"), ("flood_ms_p50", "ms p50 flooded"),
+          ("flood_ms_p99", "ms p99 flooded"), ("rss_rise_mib", "MiB more"), ("rss_bound_mib", "MiB at most"),
+        ]))
   }
 
   private static let others: [Case] = [

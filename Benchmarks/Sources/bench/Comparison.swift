@@ -7,7 +7,7 @@ struct Comparison {
   private static let figures = [
     "cpu_us_per_delivery", "both_cpu_us_per_msg", "cpu_us_per_msg", "lat_ms_p50", "lat_ms_p99",
     "lo_bytes_per_delivery", "dup_per_delivery", "allocs_per_delivery", "rss_mib", "kib_per_connection",
-    "start_ms", "wall_s", "incomplete_msgs", "incomplete_deliveries",
+    "start_ms", "wall_s", "incomplete_msgs", "incomplete_deliveries", "p99_ratio", "rss_rise_mib",
   ]
   /// Wall time says little where the run waits by its plan.
   private static let wallTimeModes: Set = ["simulate"]

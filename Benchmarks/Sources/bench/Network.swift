@@ -36,6 +36,7 @@ final class Network: Sendable {
       configuration.listen = [try Multiaddr("/ip4/127.0.0.1/tcp/0")]
       configuration.subscriptionBuffer = 8_192
       configuration.limits.queue.messages = queueBound
+      settings.defend(&configuration.node)
       hosts.append(try Host(configuration))
     }
     return try await withThrowingTaskGroup(of: Void.self) { [hosts] group in
@@ -115,6 +116,7 @@ final class Network: Sendable {
     line.add("publishers", publishers)
     line.add("sign", settings.isSigned ? "strict" : "none")
     line.add("rate", rate)
+    line.add("defence", settings.text("defence", "on"))
     line.add("wall_s", wall)
     line.add("deliveries", Int(deliveries))
     line.add("deliveries_per_s", deliveries / wall)

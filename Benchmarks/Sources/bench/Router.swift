@@ -7,8 +7,10 @@ struct Router {
   private let peers, messages, size, copies: Int
   private let isSigned: Bool
   private let policy: TopicPolicy
+  private let settings: Settings
 
   init(_ settings: Settings) {
+    self.settings = settings
     peers = settings.number("peers", 100)
     messages = settings.number("m", 20_000)
     size = settings.number("size", 1_024)
@@ -23,6 +25,7 @@ struct Router {
   func run() throws -> Line {
     var configuration = Configuration()
     configuration.gossipSub.degree = 6
+    settings.defend(&configuration)
     var node = try Node(configuration, as: peer(0), seed: [7], at: .zero)
     let topic: Topic = "bench"
     var effects: [Node.Effect] = []
@@ -64,6 +67,7 @@ struct Router {
     line.add("size", size)
     line.add("m", messages)
     line.add("copies", copies)
+    line.add("defence", settings.text("defence", "on"))
     line.add("sign", isSigned ? "strict" : "none")
     line.add("cpu_us_per_msg", used.total * 1e6 / Double(messages))
     line.add("delivered", Int(node.counters.delivered - before.delivered))

@@ -33,4 +33,18 @@ struct Settings: Sendable {
     if heal > 0 { policy.heal = .digests(every: .milliseconds(heal)) }
     return policy
   }
+
+  /// `defence=off`: peers are neither scored nor held to what they may send; `all`: also with what is off unless asked
+  /// for.
+  func defend(_ configuration: inout Configuration) {
+    switch text("defence", "on") {
+    case "off":
+      configuration.reputation.mode = .off
+      configuration.firewall.isOn = false
+    case "all":
+      configuration.firewall.gater = GaterParameters()
+      configuration.duplicates = DuplicateFilterParameters()
+    default: break
+    }
+  }
 }

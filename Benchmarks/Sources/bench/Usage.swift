@@ -34,6 +34,24 @@ enum Machine {
   /// Resident memory of this process now, KiB.
   static var residentKiB: Double { field("VmRSS:", in: "/proc/self/status") ?? .nan }
 
+  /// The same of another process.
+  static func residentKiB(of process: Int32) -> Double {
+    field("VmRSS:", in: "/proc/\(process)/status") ?? .nan
+  }
+  /// Highest resident memory of another process so far, KiB.
+  static func peakKiB(of process: Int32) -> Double { field("VmHWM:", in: "/proc/\(process)/status") ?? .nan }
+
+  /// CPU seconds of another process so far.
+  static func cpu(of process: Int32) -> Double {
+    let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+    // Behind its name, which may have blanks: the third field is the first.
+    let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+    guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
+      return .nan
+    }
+    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
+
   /// Gives back to the system what the allocator keeps for later.
   static func trim() {
     guard let symbol = dlsym(nil, "malloc_trim") else { return }
