@@ -148,10 +148,15 @@ struct Case: Sendable {
       arguments: ["w1", "size=\(size)", "window=\(window)", "m=\(messages)"], runs: 1)
   }
 
-  private static let floods: [Case] = ["signed", "garbage"].map { kind in
+  private static let floods: [Case] = [
+    flood("garbage", "Flood of garbage, honest p99", ["kind=garbage"]),
+    flood("signed", "Flood of signed messages, 200 a second of an author", ["kind=signed", "author=200"]),
+    flood("unbounded", "Flood of signed messages, no budget", ["kind=signed"]),
+  ]
+
+  private static func flood(_ key: String, _ title: String, _ arguments: [String]) -> Case {
     Case(
-      key: "flood-\(kind)", title: "Flood of \(kind) messages, honest p99",
-      arguments: ["flood", "kind=\(kind)", "seconds=5"],
+      key: "flood-\(key)", title: title, arguments: ["flood", "seconds=5"] + arguments,
       shape: .figure(
         key: "p99_ratio", unit: "times calm",
         more: [

@@ -31,7 +31,12 @@ struct Blacklist: Sendable {
   /// Entries that gave way to others.
   private(set) var evicted: UInt64 = 0
 
-  init(_ parameters: BlacklistParameters) { self.parameters = parameters }
+  /// Whether what was kept over a restart binds nobody, but for an operator's word.
+  private let isWatching: Bool
+
+  init(_ parameters: BlacklistParameters, isWatching: Bool = false) {
+    (self.parameters, self.isWatching) = (parameters, isWatching)
+  }
 
   /// Entries, also those that ended and are remembered.
   var count: Int { entries.count }
@@ -39,8 +44,8 @@ struct Blacklist: Sendable {
   /// Whether we have nothing to do with this peer, nor with what it wrote.
   /// - Complexity: O(1).
   func bars(_ peer: PeerID, at now: Instant) -> Bool {
-    guard !entries.isEmpty, let until = entries[peer]?.until else { return false }
-    return until > now
+    guard !entries.isEmpty, let until = entries[peer]?.until, until > now else { return false }
+    return !isWatching || entries[peer]?.reason == .byHand
   }
 
   /// Why the peer is barred.

@@ -34,9 +34,10 @@ struct Firewall: Sendable {
   /// Peers that left and were forgotten early.
   private(set) var forgotten: UInt64 = 0
 
-  init(_ parameters: FirewallParameters) {
+  /// - Parameter isWatching: whether what peers did before a restart binds nobody.
+  init(_ parameters: FirewallParameters, isWatching: Bool) {
     self.parameters = parameters
-    blacklist = Blacklist(parameters.blacklist)
+    blacklist = Blacklist(parameters.blacklist, isWatching: isWatching)
     circulation = Circulation(parameters.circulation)
     gater = parameters.gater.map { Gater($0) }
   }

@@ -99,7 +99,7 @@ public struct Commons: Sendable {
     duplicates = configuration.duplicates.map { DuplicateFilter($0, secret: seed, at: birth) }
     sequences = SequenceCheck(authorsMax: limits.authorsMax)
     authors = AuthorBudgets(authorsMax: limits.authorsMax)
-    firewall = Firewall(configuration.firewall)
+    firewall = Firewall(configuration.firewall, isWatching: configuration.reputation.mode != .acting)
     unexamined = Unexamined(configuration.firewall.lot, configuration.firewall.retractions)
     validation = Validation(limits)
     awaiting = Awaiting(

