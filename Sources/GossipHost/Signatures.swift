@@ -6,8 +6,8 @@ import NIOPosix
 /// Signs and checks off the loops: on a thread pool, in batches, at most two per core at a time.
 ///
 /// All checks of a turn travel together, and their answers come back together. When there are more than can be under
-/// way, the peers that brought them take turns: one peer's backlog does not hold up another's messages. Own messages are signed one batch
-/// after the other, so that they leave in the order they were published.
+/// way, the peers that brought them take turns: one peer's backlog does not hold up another's messages. Own messages are
+/// signed one batch after the other, so that they leave in the order they were published.
 final class Signatures: @unchecked Sendable {
   // Confined to the host's loop; the pool's threads get values only.
   private let identity: Identity

@@ -214,26 +214,27 @@ enum Opening: String, CaseIterable, Sendable {
   }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct `A hostile peer` {
-  private func attack(
-    _ change: (inout HostConfiguration) -> Void = { _ in },
-    _ body: @escaping @Sendable (HostilePeer, [Host], [Inbox]) async throws -> Void
-  ) async throws {
-    try await withHosts(2, .tcp, change) { hosts in
-      try await withInboxes(hosts, on: "t") { inboxes in
-        try await hosts[1].connect(to: hosts[0].address)
-        try await hosts[1].waitForPeers(1, on: "t", within: .seconds(30))
-        let peer = HostilePeer()
-        try await peer.connect(to: try await hosts[0].address)
-        try await eventually("a stream") { await peer.isOpen }
-        defer { Task { await peer.close() } }
-        try await body(peer, hosts, inboxes)
-        _ = try await hosts[1].publish("unharmed", to: "t")
-        try await eventually("traffic") { inboxes[0].texts.contains("unharmed") }
-      }
+/// A hostile peer is connected to the first of two hosts, and when it has done its worst, they still hear each other.
+private func attack(
+  _ change: (inout HostConfiguration) -> Void = { _ in },
+  _ body: @escaping @Sendable (HostilePeer, [Host], [Inbox]) async throws -> Void
+) async throws {
+  try await withHosts(2, .tcp, change) { hosts in
+    try await withInboxes(hosts, on: "t") { inboxes in
+      try await hosts[1].connect(to: hosts[0].address)
+      try await hosts[1].waitForPeers(1, on: "t", within: .seconds(30))
+      let peer = HostilePeer()
+      try await peer.connect(to: try await hosts[0].address)
+      try await eventually("a stream") { await peer.isOpen }
+      defer { Task { await peer.close() } }
+      try await body(peer, hosts, inboxes)
+      _ = try await hosts[1].publish("unharmed", to: "t")
+      try await eventually("traffic") { inboxes[0].texts.contains("unharmed") }
     }
   }
+}
 
+@Suite(.timeLimit(.minutes(4))) struct `A hostile peer` {
   /// The peer is a mesh partner that reads nothing from now on.
   private func joinAndStopReading(_ peer: HostilePeer, _ host: Host) async throws {
     var frame = Frame(.gossipSub)
@@ -308,49 +309,6 @@ enum Opening: String, CaseIterable, Sendable {
     }
   }
 
-  @Test
-  func `that floods a slow judge waits in its own kernel, and costs a bounded amount of memory`()
-    async throws
-  {
-    let gate = Gate()
-    try await attack {
-      $0.judge = { message, _ in
-        if message.payload.text.hasPrefix("flood") { await gate.wait() }
-        return .accept
-      }
-      $0.node.firewall.allowance = AllowanceParameters(fixed: 8)
-    } _: { peer, hosts, _ in
-      let before = await hosts[0].traffic.received
-      let residentBefore = residentBytes()
-      let flooding = Task {
-        for number in 0..<2_000 {
-          var frame = Frame(.gossipSub)
-          let filler = String(repeating: "x", count: 16_000)
-          let message = WireMessage(
-            topic: "t", payload: Payload("flood \(number) \(filler)"), author: peer.id,
-            sequence: UInt64(number))
-          frame.messages = [message.signed(peer.identity.sign(message.signedBytes))]
-          try await peer.say(frame)
-        }
-      }
-      try await eventually("paused") {
-        await hosts[0].snapshot.peers.first { $0.id == peer.id }?.isPaused == true
-      }
-      // Its 32 MB do not come in; what is open is what one burst brought, not what it sent.
-      try await eventually("a standstill") {
-        let first = await hosts[0].traffic.received
-        try await Task.sleep(for: .milliseconds(200))
-        return await hosts[0].traffic.received == first
-      }
-      let taken = await hosts[0].traffic.received - before
-      #expect(taken < 4 << 20, "\(taken) bytes were read")
-      #expect(await hosts[0].snapshot.sizes.checks < 100)
-      #expect(residentBytes() - residentBefore < 64 << 20, "resident memory grew")
-      flooding.cancel()
-      await gate.open()
-    }
-  }
-
   // GS-145
   @Test func `that never reads is closed, and its queue stays at its bound`() async throws {
     let book = LogBook()
@@ -403,7 +361,51 @@ enum Opening: String, CaseIterable, Sendable {
   }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct `A flood` {
+/// One after the other, and apart from other suites: they look at the memory of the whole process.
+@Suite(.serialized, .timeLimit(.minutes(4))) struct `A flood` {
+  @Test
+  func `for a slow judge waits in its own kernel, and costs a bounded amount of memory`()
+    async throws
+  {
+    let gate = Gate()
+    try await attack {
+      $0.judge = { message, _ in
+        if message.payload.text.hasPrefix("flood") { await gate.wait() }
+        return .accept
+      }
+      $0.node.firewall.allowance = AllowanceParameters(fixed: 8)
+    } _: { peer, hosts, _ in
+      let before = await hosts[0].traffic.received
+      let residentBefore = residentBytes()
+      let flooding = Task {
+        for number in 0..<2_000 {
+          var frame = Frame(.gossipSub)
+          let filler = String(repeating: "x", count: 16_000)
+          let message = WireMessage(
+            topic: "t", payload: Payload("flood \(number) \(filler)"), author: peer.id,
+            sequence: UInt64(number))
+          frame.messages = [message.signed(peer.identity.sign(message.signedBytes))]
+          try await peer.say(frame)
+        }
+      }
+      try await eventually("paused") {
+        await hosts[0].snapshot.peers.first { $0.id == peer.id }?.isPaused == true
+      }
+      // Its 32 MB do not come in; what is open is what one burst brought, not what it sent.
+      try await eventually("a standstill") {
+        let first = await hosts[0].traffic.received
+        try await Task.sleep(for: .milliseconds(200))
+        return await hosts[0].traffic.received == first
+      }
+      let taken = await hosts[0].traffic.received - before
+      #expect(taken < 4 << 20, "\(taken) bytes were read")
+      #expect(await hosts[0].snapshot.sizes.checks < 100)
+      #expect(residentBytes() - residentBefore < 64 << 20, "resident memory grew")
+      flooding.cancel()
+      await gate.open()
+    }
+  }
+
   // BT-45
   @Test(arguments: [true, false])
   func `of messages, signed or not, costs bounded memory, and honest messages still come`(

@@ -51,16 +51,15 @@ final class RawPeer: Sendable {
 actor HostilePeer {
   private final class Reader: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
-    // Confined to the channel's loop.
-    let peer: HostilePeer
-    init(_ peer: HostilePeer) { self.peer = peer }
+    // Confined to the channel's loop. A stream, since what is read has to stay in its order.
+    let incoming: AsyncStream<[UInt8]>.Continuation
+    init(_ incoming: AsyncStream<[UInt8]>.Continuation) { self.incoming = incoming }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-      let bytes = Array(unwrapInboundIn(data).readableBytesView)
-      Task { await peer.received(bytes) }
+      incoming.yield(Array(unwrapInboundIn(data).readableBytesView))
     }
 
-    func channelInactive(context: ChannelHandlerContext) { Task { await peer.ended() } }
+    func channelInactive(context: ChannelHandlerContext) { incoming.finish() }
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
   }
 
@@ -84,9 +83,14 @@ actor HostilePeer {
 
   func connect(to address: Multiaddr) async throws {
     guard let endpoint = address.tcpEndpoint else { throw NotInTime(description: "no TCP in \(address)") }
+    let (incoming, continuation) = AsyncStream<[UInt8]>.makeStream()
     channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .channelInitializer { [self] in $0.pipeline.addHandler(Reader(self)) }
+      .channelInitializer { $0.pipeline.addHandler(Reader(continuation)) }
       .connect(host: endpoint.host, port: Int(endpoint.port)).get()
+    Task {
+      for await bytes in incoming { await received(bytes) }
+      hasEnded = true
+    }
     session.start(at: HostilePeer.now)
     try await flush()
   }
@@ -95,8 +99,6 @@ actor HostilePeer {
     session.receive(bytes.span.bytes, at: HostilePeer.now)
     await settle()
   }
-
-  private func ended() { hasEnded = true }
 
   private static var now: Instant { Instant(nanoseconds: Int64(NIODeadline.now().uptimeNanoseconds)) }
 
