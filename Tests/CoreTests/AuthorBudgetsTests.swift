@@ -27,14 +27,14 @@ import Testing
     #expect(second == .init(until: .seconds(0.2), isNew: false) && open == nil)
   }
 
-  @Test func `begin with an eighth of the burst`() {
+  @Test func `begin with half of the burst`() {
     var authors = AuthorBudgets(authorsMax: 10)
     var budget = budget
     budget.newcomerEighths = AuthorBudget(messagesPerSecond: 1).newcomerEighths
-    let begun = (1...4).map { authors.begin(peer(1), $0, from: peer(7), on: "t", budget, at: .zero) == nil }
-    let first = (1...4).map { authors.charge(peer(1), $0, 1, on: "t", budget, at: .zero) == nil }
-    #expect(begun == [true, true, false, false] && first == begun)
-    let later = (5...24).map { authors.charge(peer(1), $0, 1, on: "t", budget, at: .seconds(60)) == nil }
+    let begun = (1...10).map { authors.begin(peer(1), $0, from: peer(7), on: "t", budget, at: .zero) == nil }
+    let first = (1...10).map { authors.charge(peer(1), $0, 1, on: "t", budget, at: .zero) == nil }
+    #expect(begun == Array(repeating: true, count: 8) + [false, false] && first == begun)
+    let later = (11...30).map { authors.charge(peer(1), $0, 1, on: "t", budget, at: .seconds(60)) == nil }
     #expect(later.count { $0 } == 16)
   }
 
@@ -147,9 +147,16 @@ import Testing
 
   @Test func `are a little smaller for what we write ourselves`() {
     let own = AuthorBudget(messagesPerSecond: 640).own
-    #expect(own.messages == Budget(rate: 630, burst: 320) && own.bytes.rate < 640 * 4_096)
+    #expect(own.messages == Budget(rate: 630, burst: 160) && own.bytes.rate < 640 * 4_096)
     let least = AuthorBudget(messages: Budget(rate: 1, burst: 1), bytes: Budget(rate: 1, burst: 1))
       .own
+    // Whoever has never heard of us takes all that we say at once, and something besides that came late.
+    var strangers = AuthorBudgets(authorsMax: 1)
+    let budget = AuthorBudget(messagesPerSecond: 640)
+    let taken = (1...UInt64(2 * own.messages.burst)).map {
+      strangers.charge(peer(1), $0, 100, on: "t", budget, at: .zero) == nil
+    }
+    #expect(taken.allSatisfy { $0 })
     #expect(least.messages == Budget(rate: 1, burst: 1) && settingRefused(least.validate) == nil)
   }
 

@@ -12,8 +12,8 @@ import HeapModule
 /// A share is a token bucket for messages and one for bytes. It is open while a message and a byte are left, may then
 /// go into debt for one message of any size, and once it is used up stays closed until a 64th of the burst is there. What
 /// is under examination counts as well, but only for the peer that brought it: of one author nobody gets more checks at
-/// a time than there is room for, and no forger takes them from others. An author nobody knows begins with an eighth of
-/// the burst: the first word of a flood is not its longest.
+/// a time than there is room for, and no forger takes them from others. An author nobody knows begins with half of the
+/// burst: the first word of a flood is not its longest.
 ///
 /// Source: ours; Bamboo, "Flooding", limits links, and a flood of valid messages leaves a node on all of them.
 /// Bound: `authorsMax` authors of all topics together. Whose budget is full again the soonest gives way, so that nobody
@@ -233,7 +233,7 @@ public struct AuthorBudget: Hashable, Sendable {
   /// Bytes per second, and at once; of an object all its bytes.
   public var bytes: Budget
   /// With how many eighths of a burst an author begins of whom nothing is known.
-  public var newcomerEighths = 1
+  public var newcomerEighths = 4
 
   /// Made of its parts.
   public init(messages: Budget, bytes: Budget) { (self.messages, self.bytes) = (messages, bytes) }
@@ -247,14 +247,15 @@ public struct AuthorBudget: Hashable, Sendable {
     self.bytes = Budget(rate: bytes, burst: max(1 << 20, bytes))
   }
 
-  /// What we publish at most ourselves: half of the burst, because messages that one path delays meet others at its
-  /// end, and one in 64 less per second, because no two clocks agree.
+  /// What we publish at most ourselves: at once half of what a node takes that does not know us yet, because messages
+  /// that one path delays meet others at its end, and one in 64 less per second, because no two clocks agree.
   public var own: AuthorBudget {
     func less(_ budget: Budget) -> Budget {
-      Budget(rate: budget.rate - budget.rate / 64, burst: max(1, budget.burst / 2))
+      Budget(
+        rate: budget.rate - budget.rate / 64, burst: max(1, (budget.burst - withheld(of: budget)) / 2))
     }
-    var own = self
-    (own.messages, own.bytes) = (less(messages), less(bytes))
+    var own = AuthorBudget(messages: less(messages), bytes: less(bytes))
+    own.newcomerEighths = 8
     return own
   }
 
