@@ -42,17 +42,19 @@ extension World {
     return injustice
   }
 
-  /// What everybody is worth to the honest nodes linked with it.
+  /// What everybody is worth to the honest nodes linked with it; an attacker to those of them that have seen it doing
+  /// something, for the others cannot think worse of it than of anybody.
   func worth(_ standing: Checkers.Standing) -> Worth {
     var peers = (0..<count).map { Worth.Peer(place: $0, isHostile: isHostile($0)) }
     for observer in honest {
       for other in linked(with: observer) {
         guard let regard = standing(self, observer, peer(other)) else { continue }
+        if isHostile(other) {
+          guard node(observer)?.explain(peer(other)).sightings.isEmpty == false else { continue }
+          peers[other].isAccused = true
+        }
         peers[other].observers += 1
         peers[other].score += regard.score
-        if isHostile(other), !peers[other].isAccused {
-          peers[other].isAccused = node(observer)?.explain(peer(other)).sightings.isEmpty == false
-        }
       }
     }
     peers.removeAll { $0.observers == 0 }

@@ -76,20 +76,19 @@ public enum Adversary: String, CaseIterable, Hashable, Sendable {
   ///
   /// What is left undone is seen only where something was promised: a neighbour that never passes anything on may be
   /// one that always gets it from us. Delay is no fault, a flood of valid messages is none either, and a cut link may be
-  /// the network's doing (who cuts many, or promises digests and gives nothing, is asked last before its score falls);
-  /// a liar claims what could be true; who reads nothing may be slow; an eclipser is kind to all but its victim; and of those who equivocate only whoever meets both
-  /// messages knows. Where messages come only when asked for, forgeries that nobody asked for are not even looked at; and
+  /// the network's doing (who cuts many, or offers what never comes, is asked for less and last before its score falls);
+  /// a liar claims what could be true; who reads nothing may be slow; an eclipser is kind to all but its victim; and of
+  /// those who equivocate only whoever meets both messages knows. Where messages come only when asked for, forgeries that nobody asked for are not even looked at; and
   /// an offer that nobody needs breaks no promise.
   public func isObservable(in manner: Manner) -> Bool {
     switch self {
     case .iwantSpammer, .spammer, .garbler, .graftFlooder, .earlyRegrafter: true
-    case .withholder, .ihaveSpammer: manner == .gossipSub
+    case .withholder: manner == .gossipSub
     case .promiseBreaker: manner != .gossipSub && manner != .digestFirst
     case .spoofer, .invalidSender: manner != .advert && manner != .infection
     case .circulator: manner != .push  // a burst may come again
     case .dropper, .delayer, .disrupter, .flooder, .liar, .equivocator, .craver, .silent, .censor,
-      .covertFlash,
-      .slowReader, .replayer, .eclipser, .colocatedCrowd, .coldBoot:
+      .covertFlash, .ihaveSpammer, .slowReader, .replayer, .eclipser, .colocatedCrowd, .coldBoot:
       false
     }
   }
