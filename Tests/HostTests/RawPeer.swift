@@ -133,7 +133,10 @@ actor HostilePeer {
     session.flush()
     let bytes = session.takeOutput()
     guard let channel, !bytes.isEmpty else { return }
-    try await channel.writeAndFlush(channel.allocator.buffer(bytes: bytes))
+    // Handed over before anything is awaited, so that what is written stays in its order, too.
+    let written = channel.eventLoop.makePromise(of: Void.self)
+    channel.writeAndFlush(channel.allocator.buffer(bytes: bytes), promise: written)
+    try await written.futureResult.get()
   }
 
   func stopReading() async throws { try await channel?.setOption(.autoRead, value: false).get() }
