@@ -272,15 +272,7 @@ public struct AuthorBudget: Hashable, Sendable {
         "authorBudget.newcomerEighths", expected: "0 to 8", found: "\(newcomerEighths)")
     }
     for (name, budget) in [("messages", messages), ("bytes", bytes)] {
-      for (part, value) in [("rate", budget.rate), ("burst", budget.burst)]
-      where !(1...1 << 40).contains(value) {
-        throw ConfigurationError(
-          "authorBudget.\(name).\(part)", expected: "1 to 2^40", found: "\(value)")
-      }
-      guard Duration.settings.contains(budget.burstTime) else {
-        throw ConfigurationError(
-          "authorBudget.\(name).burst", expected: "at most ten years of its rate", found: "\(budget.burst)")
-      }
+      try Rule.budget(budget, "authorBudget.\(name)")
     }
   }
 }

@@ -152,16 +152,7 @@ public struct BudgetParameters: Hashable, Sendable {
   func validate() throws(ConfigurationError) {
     for kind in BudgetClass.allCases {
       for (name, budget) in [("things", self[kind].things), ("bytes", self[kind].bytes)] {
-        for (part, value) in [("rate", budget.rate), ("burst", budget.burst)]
-        where !(1...1 << 40).contains(value) {
-          throw ConfigurationError(
-            "budgets.\(kind).\(name).\(part)", expected: "1 to 2^40", found: "\(value)")
-        }
-        guard Duration.settings.contains(budget.burstTime) else {
-          throw ConfigurationError(
-            "budgets.\(kind).\(name).burst", expected: "at most ten years of its rate",
-            found: "\(budget.burst)")
-        }
+        try Rule.budget(budget, "budgets.\(kind).\(name)")
       }
     }
   }

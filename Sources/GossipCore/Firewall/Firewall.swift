@@ -284,10 +284,8 @@ public struct FirewallParameters: Hashable, Sendable {
   func validate() throws(ConfigurationError) {
     try allowance.validate()
     try budgets.validate()
-    for (part, value) in [("rate", unwelcome.rate), ("burst", unwelcome.burst)]
-    where !(1...1 << 40).contains(value) {
-      throw ConfigurationError("firewall.unwelcome.\(part)", expected: "1 to 2^40", found: "\(value)")
-    }
+    try Rule.count(unwelcome.rate, atMost: 1 << 40, "firewall.unwelcome.rate")
+    try Rule.count(unwelcome.burst, atMost: 1 << 40, "firewall.unwelcome.burst")
     try blacklist.validate()
     try circulation.validate()
     try lot.validate()

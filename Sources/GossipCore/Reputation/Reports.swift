@@ -197,6 +197,6 @@ public struct ReportParameters: Hashable, Sendable {
     try Rule.require(
       heartbeat >= .milliseconds(100) && Duration.settings.contains(heartbeat), "\(at).heartbeat",
       "at least 100 ms, at most ten years", heartbeat)
-    try Rule.require((1...1 << 20).contains(peersMax), "\(at).peersMax", "1 to 2^20", peersMax)
+    try Rule.count(peersMax, atMost: 1 << 20, "\(at).peersMax")
   }
 }

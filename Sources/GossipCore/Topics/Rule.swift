@@ -14,6 +14,14 @@ enum Rule {
     try require((1...most).contains(value), setting, "1 to 2^\(most.trailingZeroBitCount)", value)
   }
 
+  static func budget(_ budget: Budget, _ setting: String) throws(ConfigurationError) {
+    try count(budget.rate, atMost: 1 << 40, "\(setting).rate")
+    try count(budget.burst, atMost: 1 << 40, "\(setting).burst")
+    try require(
+      Duration.settings.contains(budget.burstTime), "\(setting).burst", "at most ten years of its rate",
+      budget.burst)
+  }
+
   static func finite(_ value: Double, _ setting: String) throws(ConfigurationError) {
     try require((-magnitude...magnitude).contains(value), setting, "-1e12 to 1e12", value)
   }
