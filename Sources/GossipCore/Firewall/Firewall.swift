@@ -121,13 +121,11 @@ struct Firewall: Sendable {
   // MARK: Budgets
 
   /// Takes what a frame has out of its peer's budgets.
-  /// - Returns: until when not to read from the peer, if that is new.
-  mutating func charge(_ peer: PeerID, _ frame: Frame, at now: Instant) -> Instant? {
-    guard let place = peers.index(forKey: peer) else { return nil }
+  /// - Returns: whether the peer is not to be read from for longer than before.
+  mutating func charge(_ peer: PeerID, _ frame: Frame, at now: Instant) -> Bool {
+    guard let place = peers.index(forKey: peer) else { return false }
     let excess = peers.values[place].budgets.charge(frame, at: now, parameters.budgets)
-    guard excess > .zero else { return nil }
-    let until = now + excess
-    return holdBack(place, until: until) ? until : nil
+    return excess > .zero && holdBack(place, until: now + excess)
   }
 
   /// Takes a frame out of what a peer has that is blocked or ignored.

@@ -19,7 +19,7 @@ extension Node {
   /// Takes a frame out of its peer's budgets; who is over them is not read from for a while. That is no offence: who
   /// relays much for others cannot know what we have room for.
   mutating func chargeBudgets(_ peer: PeerID, _ frame: Frame) {
-    if commons.firewall.charge(peer, frame, at: commons.now) != nil { watchBudgets(of: peer) }
+    if commons.firewall.charge(peer, frame, at: commons.now) { watchBudgets(of: peer) }
     guard !commons.reputation.isEverybodyWelcome, commons.reputation.standing(of: peer) <= .ignored,
       let until = commons.firewall.chargeUnwelcome(peer, at: commons.now)
     else { return }
